@@ -1,0 +1,87 @@
+# Everything a person runs. `make help` lists the targets; each one installs what it needs and is quick the second time.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# No registry address and no hash-less file ever gets in: the locks are the only list of what is installed.
+INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links
+BENCHMARKS := $(wildcard benchmarks/*.py)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: $(VENV)/runtime ## run Isthmus here: control plane, Envoy and a demo API server (options: make up ARGS="--port 9443")
+	@$(BIN)/python -m controlplane up $(ARGS)
+
+.PHONY: test
+test: $(VENV)/dev upstream ## every test, against the real Envoy, kube-apiserver and kubectl
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(VENV)/dev ## the tests that need nothing but Python
+	@$(BIN)/python -m pytest -m "not live" $(ARGS)
+
+.PHONY: check
+check: $(VENV)/dev ## format, lint, types, import layers, lock files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python requirements/check.py
+
+.PHONY: golden
+golden: $(VENV)/dev ## rewrite the golden files from what the code does now
+	@$(BIN)/python -m pytest tests/golden --update-golden $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/dev upstream ## run the benchmarks
+	@set -e; for benchmark in $(BENCHMARKS); do \
+		echo "== $$benchmark"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python "$$benchmark"; done
+
+.PHONY: upstream
+upstream: $(VENV)/dev ## build kube-apiserver, etcd, kubectl and sample-apiserver for the live tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/upstream/build.py
+
+.PHONY: lock
+lock: $(VENV)/bootstrap ## write the lock files again from pyproject.toml
+	@$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt
+	@$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
+	@$(COMPILE) pyproject.toml --group dev --group upstream --constraints requirements/runtime.txt \
+		--output-file requirements/dev.txt
+
+.PHONY: clean
+clean: ## remove what was installed and generated here (.isthmus, with its PKI, stays)
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: each says that the lock file it depends on is installed.
+
+$(VENV)/bootstrap: requirements/bootstrap.txt
+	@command -v $(PYTHON) >/dev/null || { echo "there is no $(PYTHON) on PATH; install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+		"Isthmus needs Python 3.11 or newer and $(PYTHON) is $$($(PYTHON) -V 2>&1); name another: make PYTHON=python3.12 ..." \
+		>&2; exit 1; }
+	@echo "creating $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/runtime: requirements/runtime.txt pyproject.toml $(VENV)/bootstrap
+	@echo "installing what Isthmus runs with ..."
+	@$(INSTALL) -r $<
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: requirements/dev.txt $(VENV)/runtime
+	@echo "installing what the checks and tests need ..."
+	@$(INSTALL) -r $<
+	@touch $@

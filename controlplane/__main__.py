@@ -1,0 +1,5 @@
+"""`python -m controlplane` is the command `isthmus`."""
+
+from controlplane.cli import main
+
+main()

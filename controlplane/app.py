@@ -1,0 +1,237 @@
+"""The composition root: every part of a control plane, built and joined here and nowhere else.
+
+In: `Settings`. Out: a running control plane, until SIGTERM or SIGINT. Law: the only module that knows all parts; what
+can fail for a reason a person can mend fails before anything listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import grpc
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from controlplane.aio import Watchable
+from controlplane.auth.authenticate import Authentication
+from controlplane.auth.service import handlers as authorization_handlers
+from controlplane.auth.tokens import load_tokens
+from controlplane.discovery.documents import Documents
+from controlplane.discovery.refresh import keep_fresh
+from controlplane.discovery.service import application
+from controlplane.errors import IsthmusError, SettingsError, StartError
+from controlplane.model.apiservice import ServiceReference
+from controlplane.model.policy import Policy
+from controlplane.model.problem import Problem
+from controlplane.model.topology import Backend, BackendKey, Endpoint, Topology
+from controlplane.pipeline import Pipeline
+from controlplane.registry.resolve import trust_of
+from controlplane.registry.store import Registry
+from controlplane.settings import Address, Core, Settings
+from controlplane.snapshot.cache import SnapshotCache
+from controlplane.sources import Source
+from controlplane.sources.credentials import CredentialsSource
+from controlplane.sources.files import FilesSource
+from controlplane.sources.layered import WithDefaults
+from controlplane.sources.manifest import decoded
+from controlplane.translation.filters import Scripts
+from controlplane.translation.listeners import FrontDoor
+from controlplane.translation.translate import Translator
+from controlplane.xds.metrics import XdsMetrics
+from controlplane.xds.service import XdsService, server_options
+
+# After a signal, calls under way get this long before they are cut.
+_GRACE_SECONDS: Final = 1.0
+
+
+async def serve(settings: Settings) -> None:
+    """Runs a control plane until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: when a file that the settings name cannot be read or does not hold what it should.
+        StartError: when an address cannot be listened on, or certificates cannot be used.
+    """
+    log = structlog.get_logger("isthmus")
+    topology, policy = Watchable(Topology()), Watchable(Policy())
+    documents, snapshots = Watchable(Documents()), SnapshotCache()
+    authentication = Watchable[Authentication | None](_authentication(settings, log))
+    pipeline = Pipeline(
+        registry=Registry(dns_template=settings.dns.template, core=_core(settings.core)),
+        translator=_translator(settings),
+        topology=topology,
+        policy=policy,
+        snapshots=snapshots,
+        log=log,
+    )
+    sources = _sources(settings, log)
+    metrics = CollectorRegistry()
+    faces: defaultdict[Address, list[grpc.GenericRpcHandler]] = defaultdict(list)
+    faces[settings.xds.listen] += XdsService(snapshots, XdsMetrics(metrics)).handlers()
+    faces[settings.authorization.listen] += authorization_handlers(
+        policy, authentication, clock=time.time, timer=time.perf_counter, registry=metrics
+    )
+    async with AsyncExitStack() as stack:
+        stop = stack.enter_context(_stop_signals())
+        for address, handlers in faces.items():
+            await stack.enter_async_context(_grpc_face(address, handlers))
+        await stack.enter_async_context(_http_face(settings.discovery.listen, application(topology, documents)))
+        log.info("serving", xds=str(settings.xds.listen), manifests=str(settings.manifests))
+        await _until_one_ends(
+            asyncio.create_task(pipeline.run(sources), name="pipeline"),
+            asyncio.create_task(keep_fresh(topology, documents), name="discovery"),
+            asyncio.create_task(stop.wait(), name="stop"),
+        )
+    log.info("stopped")
+
+
+class ProblemLog:
+    """Tells the log which problems have come up and which are gone, each once."""
+
+    def __init__(self, log: structlog.typing.FilteringBoundLogger) -> None:
+        self._log = log
+        self._known: frozenset[Problem] = frozenset()
+
+    def __call__(self, problems: Iterable[Problem]) -> None:
+        """Takes the problems there are now."""
+        now = frozenset(problems)
+        for problem in sorted(now - self._known):
+            self._log.warning("problem", problem=str(problem))
+        for problem in sorted(self._known - now):
+            self._log.info("problem solved", problem=str(problem))
+        self._known = now
+
+
+def _sources(settings: Settings, log: structlog.typing.FilteringBoundLogger) -> tuple[Source, ...]:
+    policy = resources.files("controlplane.auth").joinpath("bootstrap_policy.yaml").read_bytes()
+    defaults, problems = decoded(policy, "bootstrap_policy.yaml")
+    ProblemLog(log)(problems)
+    return (
+        CredentialsSource(settings, ProblemLog(log)),
+        WithDefaults(FilesSource(settings.manifests, ProblemLog(log)), dict(defaults)),
+    )
+
+
+def _translator(settings: Settings) -> Translator:
+    lua = resources.files("controlplane.dataplane").joinpath("lua")
+    scripts = Scripts(scope=lua.joinpath("scope.lua").read_text(), identity=lua.joinpath("identity.lua").read_text())
+    return Translator(
+        door=FrontDoor(
+            address=settings.front_door.address,
+            port=settings.front_door.port,
+            scripts=scripts,
+            asks_for_client_certificates=settings.front_door.client_ca_file is not None,
+        ),
+        authorization=settings.authorization.reached_at,
+        discovery=settings.discovery.reached_at,
+    )
+
+
+def _authentication(settings: Settings, log: structlog.typing.FilteringBoundLogger) -> Authentication:
+    path = settings.authentication.token_file
+    if path is None:
+        return Authentication(anonymous=settings.authentication.anonymous)
+    # The key lives as long as the process: the table of hashes is of no use to anybody else.
+    tokens, problems = load_tokens(_text(path, "authentication.tokenFile"), str(path), secrets.token_bytes(32))
+    ProblemLog(log)(problems)
+    return Authentication(tokens, anonymous=settings.authentication.anonymous)
+
+
+def _core(core: Core | None) -> Backend | None:
+    if core is None:
+        return None
+    address = core.address
+    roots = _text(core.ca_file, "core.caFile").encode() if core.ca_file else b""
+    return Backend(
+        key=BackendKey(
+            ServiceReference("", "core", address.port), trust_of(roots, insecure=core.insecure_skip_tls_verify)
+        ),
+        server_name=core.tls_server_name or address.host,
+        endpoints=(Endpoint(address.host, address.port),),
+        dns=not address.numeric,
+        ca_bundle=roots,
+    )
+
+
+def _text(path: Path, setting: str) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise SettingsError(f"{setting}: {path} cannot be read ({reason}); mend the file or the setting") from error
+
+
+@contextmanager
+def _stop_signals() -> Iterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _grpc_face(address: Address, handlers: Sequence[grpc.GenericRpcHandler]) -> AsyncIterator[None]:
+    server = grpc.aio.server(options=server_options())
+    server.add_generic_rpc_handlers(tuple(handlers))
+    try:
+        server.add_insecure_port(f"unix:{address.path}" if address.path else str(address))
+    except RuntimeError as error:
+        raise _not_listening(address) from error
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(_GRACE_SECONDS)
+
+
+@asynccontextmanager
+async def _http_face(address: Address, application: web.Application) -> AsyncIterator[None]:
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE_SECONDS)
+    await runner.setup()
+    try:
+        site = web.UnixSite(runner, address.path) if address.path else web.TCPSite(runner, address.host, address.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise _not_listening(address) from error
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _not_listening(address: Address) -> StartError:
+    return StartError(f"{address} cannot be listened on; end what listens there, or choose another address")
+
+
+async def _until_one_ends(*tasks: asyncio.Task[object]) -> None:
+    """Waits until one task ends, ends the others, and raises what the first raised."""
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    for task in done:
+        try:
+            task.result()
+        except* IsthmusError as group:
+            raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[IsthmusError]) -> IsthmusError:
+    """The first of what several tasks failed for: one reason is what a person can act on."""
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

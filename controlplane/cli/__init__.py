@@ -1,0 +1,81 @@
+"""The command `isthmus`: one module a verb, loaded only when it is called, so that `isthmus --help` is instant.
+
+In: command-line arguments. Out: work done, an exit code, and for whatever stops the program one sentence on stderr.
+Law: no traceback reaches a person who did not ask for one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from types import MappingProxyType
+from typing import Final
+
+import click
+
+from controlplane import __version__
+from controlplane.errors import IsthmusError
+
+_COMMANDS: Final = MappingProxyType(
+    {
+        "up": "Run everything on this machine: control plane, Envoy and a demo API server.",
+        "serve": "Run the control plane alone, with a settings file.",
+        "bootstrap": "Print the Envoy bootstrap that fits a settings file.",
+        "validate": "Check manifests without a server.",
+    }
+)
+"""The verbs and what `isthmus --help` says about them; each is the `command` of the module of its name."""
+
+
+class _Commands(click.Group):
+    """A group that imports a verb's module when the verb is called, and turns exceptions into sentences."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(f"{__name__}.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101 -- narrows what import_module cannot type
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- the same
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(130)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("ISTHMUS_TRACEBACK"):
+                raise
+            reasons = [leaf for leaf in _leaves(error) if isinstance(leaf, IsthmusError)]
+            for reason in reasons:
+                click.echo(str(reason), err=True)
+            if not reasons:
+                click.echo(
+                    f"internal error: {type(error).__name__}: {error}; please report it, "
+                    "with what ISTHMUS_TRACEBACK=1 in the environment adds",
+                    err=True,
+                )
+            ctx.exit(max((reason.exit_code for reason in reasons), default=1))
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="isthmus")
+def main() -> None:
+    """The front door for Kubernetes-style APIs, on Envoy."""

@@ -1,0 +1,128 @@
+"""The demo API server that `isthmus up` registers: where its program is, and its registration.
+
+In: a port and a CA. Out: one manifest file. Law: the file is rewritten only while it is exactly what was generated;
+once somebody has changed or deleted it, it is theirs. Its first line carries the hash of the rest, so that a stop at
+no moment can part the two.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+import controlplane
+from controlplane.cli import files
+from controlplane.cli.workspace import Workspace, read_state, write_state
+
+GROUP: Final = "servicecatalog.k8s.io"
+API_SERVICE: Final = f"v1beta1.{GROUP}"
+FIRST_PATH: Final = f"/apis/{GROUP}/v1beta1/clusterservicebrokers"
+"""What is asked for to see that everything works."""
+
+_NAME: Final = "servicecatalog"
+_FILE: Final = "servicecatalog.yaml"
+
+
+def source() -> Path | None:
+    """The folder to import the demo from; None in an installation, which does not carry it."""
+    folder = Path(controlplane.__file__).resolve().parents[1] / "examples" / _NAME
+    return folder if (folder / _NAME / "__main__.py").is_file() else None
+
+
+def manifest(port: int, ca_bundle: bytes) -> bytes:
+    """The registration of a demo server on 127.0.0.1:`port` whose certificate `ca_bundle` (PEM) verifies, as YAML."""
+    where = {"name": _NAME, "namespace": _NAME}
+    reader = {"name": f"{_NAME}-reader"}
+    rbac = "rbac.authorization.k8s.io"
+    documents = [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": where,
+            "spec": {"type": "ClusterIP", "ports": [{"name": "https", "port": 443, "protocol": "TCP"}]},
+        },
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {**where, "labels": {"kubernetes.io/service-name": _NAME}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
+            "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+        },
+        {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {"name": API_SERVICE},
+            "spec": {
+                "group": GROUP,
+                "version": "v1beta1",
+                "groupPriorityMinimum": 1000,
+                "versionPriority": 15,
+                "service": {**where, "port": 443},
+                "caBundle": base64.b64encode(ca_bundle).decode(),
+            },
+        },
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRole",
+            "metadata": reader,
+            "rules": [{"apiGroups": [GROUP], "resources": ["*"], "verbs": ["get", "list", "watch"]}],
+        },
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": reader,
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", **reader},
+            "subjects": [{"apiGroup": rbac, "kind": "Group", "name": "developers"}],
+        },
+    ]
+    # Block style without aliases: a person is to read and change this.
+    body = "---\n".join(yaml.dump(document, Dumper=_Plain, sort_keys=False) for document in documents).encode()
+    return _stamp(body) + body
+
+
+def seed(workspace: Workspace, content: bytes) -> bool:
+    """Puts the generated `content` into the manifests unless somebody made the file theirs; true when it is there."""
+    path = workspace.manifests / _FILE
+    state = read_state(workspace)
+    if not path.exists() and state.demo_seeded:
+        return False
+    if path.exists() and not _generated(path):
+        return False
+    if not path.exists() or path.read_bytes() != content:
+        files.write(path, content)
+    write_state(workspace, replace(state, demo_seeded=True))
+    return True
+
+
+def withdraw(workspace: Workspace) -> None:
+    """Removes the manifest if it is the generated one; the next `seed` brings it back."""
+    path = workspace.manifests / _FILE
+    if path.exists() and _generated(path):
+        # In this order a stop in between leaves a file that `seed` knows; in the other it would look deleted.
+        write_state(workspace, replace(read_state(workspace), demo_seeded=False))
+        path.unlink()
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes a value that occurs twice twice."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 -- PyYAML's signature
+        return True
+
+
+def _stamp(body: bytes) -> bytes:
+    digest = hashlib.sha256(body).hexdigest()
+    return (
+        f"# Written by `isthmus up`; once you change or delete this file it is left alone. sha256:{digest}\n".encode()
+    )
+
+
+def _generated(path: Path) -> bool:
+    stamp, newline, body = path.read_bytes().partition(b"\n")
+    return stamp + newline == _stamp(body)

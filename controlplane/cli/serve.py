@@ -1,0 +1,25 @@
+"""`isthmus serve`: the control plane alone.
+
+In: a settings file. Out: a control plane that serves until SIGTERM or SIGINT. Law: everything that can be wrong with
+the settings is said before anything listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from controlplane import app, settings, telemetry
+
+
+@click.command("serve")
+@click.option(
+    "--config", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The settings file (YAML)."
+)
+def command(config: Path) -> None:
+    """Run the control plane alone, with a settings file."""
+    loaded = settings.load(config)
+    telemetry.configure(loaded.log.level, loaded.log.format)
+    asyncio.run(app.serve(loaded))

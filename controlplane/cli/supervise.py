@@ -1,0 +1,175 @@
+"""Keeps programs running, and ends them.
+
+In: a `Program`. Out: a process of it, started again whenever it ends. Law: when supervision ends, for whatever reason,
+the process and everything in its process group have ended; when this very process is killed, the kernel kills the
+children (tether.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn, Protocol
+
+GRACE: Final = 3.0
+"""Seconds between the request to end and the end by force."""
+
+_LOG_TAIL: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run: `command[0]` is a path; `environment` is added to this process's own; `log` gets all output."""
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+class Process(Protocol):
+    """The part of asyncio.subprocess.Process that supervision needs."""
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also its process group's."""
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, minus the signal's number, or None while it runs."""
+
+    async def wait(self) -> int:
+        """The exit code, once it has ended."""
+
+
+class Backoff:
+    """How long to wait before a program is started again: `first` seconds, doubled up to `longest`.
+
+    A run of at least `steady` seconds starts the row anew.
+    """
+
+    def __init__(self, first: float = 0.5, longest: float = 30.0, steady: float = 60.0) -> None:
+        self._first = first
+        self._longest = longest
+        self._steady = steady
+        self._next = first
+
+    def after(self, uptime: float) -> float:
+        """Seconds to wait after a run of `uptime` seconds."""
+        if uptime >= self._steady:
+            self._next = self._first
+        delay = self._next
+        self._next = min(self._longest, delay * 2)
+        return delay
+
+
+class Supervisor:
+    """One program and its present process; says each start (program, process id) and each end (a sentence)."""
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        started: Callable[[Program, int], None],
+        ended: Callable[[str], None],
+        launch: Callable[[Program], Awaitable[Process]],
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self.program = program
+        self.pid = 0
+        """The process id of the present process; 0 while there is none."""
+        self._started = started
+        self._ended = ended
+        self._launch = launch
+        self._clock = clock
+        self._sleep = sleep
+
+    async def run(self) -> NoReturn:
+        """Keeps the program running until this task is cancelled; then the program has ended.
+
+        Raises:
+            OSError: when the program cannot be started at all.
+        """
+        backoff = Backoff()
+        while True:
+            began = self._clock()
+            process = await self._launch(self.program)
+            self.pid = process.pid
+            self._started(self.program, process.pid)
+            try:
+                code = await process.wait()
+            finally:
+                self.pid = 0
+                await end(process, GRACE)
+            delay = backoff.after(self._clock() - began)
+            self._ended(
+                f"{self.program.name} ended ({_outcome(code)}): {last_line(self.program.log)}; "
+                f"it is started again in {delay:g} s, and its log is {self.program.log}"
+            )
+            await self._sleep(delay)
+
+
+async def launch(program: Program) -> asyncio.subprocess.Process:
+    """A process of `program` in a process group of its own, with output to its log, that dies with this process.
+
+    Raises:
+        OSError: when it cannot be started.
+    """
+    tether = Path(__file__).with_name("tether.py")
+    log = os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-IS",
+            str(tether),
+            str(os.getpid()),
+            *program.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **dict(program.environment)},
+            # Ctrl-C goes to the terminal's foreground group; the children are to hear of it from us, in order.
+            process_group=0,
+        )
+    finally:
+        os.close(log)
+
+
+async def end(process: Process, grace: float) -> None:
+    """Asks a process's group to end, and ends by force what is left of it after `grace` seconds."""
+    try:
+        if process.returncode is None:
+            _signal(process, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await process.wait()
+    finally:
+        _signal(process, signal.SIGKILL)
+    await process.wait()
+
+
+def last_line(log: Path) -> str:
+    """The last line in a log that says anything."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LOG_TAIL))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def _outcome(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {-code}, {signal.strsignal(-code)}"

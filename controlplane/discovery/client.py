@@ -1,0 +1,158 @@
+"""One GET from a backend, over TLS, as the aggregator itself.
+
+In: a `Backend`, credentials, a path. Out: a `Reply`, or `Unreachable` with the reason in a sentence. Law: never raises
+for what a backend does or does not do, and is done within the time limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import aiohttp
+
+from controlplane.model.credentials import Credentials, KeyPair
+from controlplane.model.topology import Backend, Endpoint
+
+_MEBIBYTE: Final = 1 << 20
+_BODY_LIMIT: Final = 16 * _MEBIBYTE
+_TRUST_LIMIT: Final = 256
+
+# Long enough for a handshake across the world, short enough to leave time for the next endpoint.
+_CONNECT_SECONDS: Final = 2.0
+
+# Who asks, for backends that believe the front-proxy certificate: the user kube-aggregator asks as.
+_IDENTITY: Final = {"X-Remote-User": "system:kube-aggregator", "X-Remote-Group": "system:masters"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a backend answered; `body` is empty unless the status is 200."""
+
+    status: int
+    content_type: str = ""
+    etag: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Why there is no answer."""
+
+    reason: str
+
+
+class BackendClient:
+    """Asks backends, over connections that are kept for a moment.
+
+    `session` must not be shared with anything that trusts differently; `seconds` is the limit for one answer.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, seconds: float) -> None:
+        self._session = session
+        self._seconds = seconds
+        # One context a trust, not one a backend: connections are shared by it, and system roots are slow to read.
+        self._context = lru_cache(maxsize=_TRUST_LIMIT)(_context)
+
+    async def get(
+        self, backend: Backend, credentials: Credentials | None, path: str, *, accept: str, etag: str = ""
+    ) -> Reply | Unreachable:
+        """GET `path`; `etag` is sent as If-None-Match. Endpoints are tried in turn until one takes the connection."""
+        try:
+            context = self._trust(backend, credentials)
+        except (ssl.SSLError, OSError, ValueError) as error:
+            return Unreachable(f"caBundle or the front-proxy certificate cannot be used: {error}")
+        headers = {"Host": backend.server_name, "Accept": accept, "Accept-Encoding": "identity", **_IDENTITY}
+        if etag:
+            headers["If-None-Match"] = etag
+        reason = "there is no endpoint to connect to"
+        try:
+            async with asyncio.timeout(self._seconds):
+                for endpoint in backend.endpoints:
+                    try:
+                        return await self._ask(backend, endpoint, path, headers, context)
+                    except (aiohttp.ClientConnectionError, ConnectionError) as error:
+                        reason = f"{_place(endpoint)}: {str(error) or type(error).__name__}"
+        except TimeoutError:
+            reason = f"no answer within {self._seconds:g} s"
+        except (aiohttp.ClientError, ssl.SSLError, OSError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+        return Unreachable(reason)
+
+    def _trust(self, backend: Backend, credentials: Credentials | None) -> ssl.SSLContext:
+        roots = backend.ca_bundle or (credentials.system_roots if credentials else b"")
+        return self._context(roots if backend.verified else None, credentials.front_proxy if credentials else None)
+
+    async def _ask(
+        self, backend: Backend, endpoint: Endpoint, path: str, headers: dict[str, str], context: ssl.SSLContext
+    ) -> Reply | Unreachable:
+        async with self._session.get(
+            f"https://{_place(endpoint)}{path}",
+            headers=headers,
+            ssl=context,
+            server_hostname=backend.server_name,
+            allow_redirects=False,
+        ) as response:
+            if response.status != 200:
+                return Reply(response.status)
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(_MEBIBYTE):
+                body += chunk
+                if len(body) > _BODY_LIMIT:
+                    return Unreachable(f"the answer to {path} is larger than {_BODY_LIMIT // _MEBIBYTE} MiB")
+            names = response.headers
+            return Reply(200, names.get("Content-Type", ""), names.get("ETag", ""), bytes(body))
+
+
+@asynccontextmanager
+async def backend_client(seconds: float = 5.0) -> AsyncIterator[BackendClient]:
+    """A client that is closed at the end; `seconds` is the limit for one answer."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
+    # Requests at once are bounded where they are started; a bound here would let slow backends keep others waiting.
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=8)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+    ) as session:
+        yield BackendClient(session, seconds)
+
+
+def _context(roots: bytes | None, client: KeyPair | None) -> ssl.SSLContext:
+    """Trusts `roots` (PEM) and nothing else; None trusts whoever answers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # As Go verifies, which is what backends' certificates are made for: any certificate of the bundle is an anchor, an
+    # intermediate's too, and only the subject alternative names count.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.hostname_checks_common_name = False
+    if roots is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif roots:
+        # What is not ASCII can only be in the remarks between certificates.
+        context.load_verify_locations(cadata=roots.decode("ascii", "ignore"))
+    if client is not None:
+        _show(context, client)
+    return context
+
+
+def _show(context: ssl.SSLContext, client: KeyPair) -> None:
+    # OpenSSL's Python binding reads keys from files only: this one is readable by us alone and gone when it was read.
+    with tempfile.NamedTemporaryFile(prefix="isthmus-", suffix=".pem") as file:
+        file.write(client.certificate_chain + b"\n" + client.private_key.reveal())
+        file.flush()
+        context.load_cert_chain(file.name)
+
+
+def _place(endpoint: Endpoint) -> str:
+    host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
+    return f"{host}:{endpoint.port}"

@@ -1,0 +1,162 @@
+"""Keeps what servers said up to date.
+
+In: topologies. Out: `Documents`. Law: every server is asked by a task of its own and waits for no other one's answer;
+what an answer did not change stays the identical object, and wakes nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from controlplane.aio import Watchable
+from controlplane.discovery.assignments import Assignments
+from controlplane.discovery.client import backend_client
+from controlplane.discovery.decode import stale
+from controlplane.discovery.documents import BackendDocument, CoreDocument, Documents
+from controlplane.discovery.fetch import Get, backend_discovery, backend_openapi, core_document
+from controlplane.discovery.follow import Lanes, Pause, Server, follow, pause
+from controlplane.model.credentials import Credentials
+from controlplane.model.topology import Backend, BackendKey, Topology
+
+Connect: TypeAlias = Callable[[Backend, Credentials | None], Get]
+
+_GRACE: Final = 1.0
+_NO_ANSWER: Final = "no answer yet"
+
+
+async def keep_fresh(topology: Watchable[Topology], documents: Watchable[Documents]) -> None:
+    """Asks the servers of the latest topology, for ever, and publishes what they say."""
+    async with backend_client() as client:
+        await Refresh(topology, documents, partial(partial, client.get)).run()
+
+
+class Refresh:
+    """One task a server.
+
+    `connect` gives the way to ask a server and `pause` waits between two attempts. After `grace` seconds a server's
+    first answer is not waited for any more: it is listed as stale until it comes.
+    """
+
+    def __init__(
+        self,
+        topology: Watchable[Topology],
+        documents: Watchable[Documents],
+        connect: Connect,
+        *,
+        pause: Pause = pause,
+        grace: float = _GRACE,
+    ) -> None:
+        self._topology = topology
+        self._documents = documents
+        self._connect = connect
+        self._pause = pause
+        self._grace = grace
+        self._lanes = Lanes()
+        self._assignments = Assignments()
+        self._backends: dict[BackendKey, BackendDocument] = {}
+        self._core: CoreDocument | None = None
+        # The core API server's key is None.
+        self._followed: dict[BackendKey | None, tuple[Server, asyncio.Task[None]]] = {}
+        self._publishing = False
+
+    async def run(self) -> None:
+        """Follows the topology until it is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                topology = self._topology.value
+                self._advance(topology, tasks)
+                await self._topology.changed(topology)
+
+    def _advance(self, topology: Topology, tasks: asyncio.TaskGroup) -> None:
+        before = self._assignments.topology
+        for key in self._assignments.advance(topology):
+            if self._assignments.wanted(key):
+                self._ask(key, partial(self._backend_server, key), tasks)
+            else:
+                self._forget(key)
+                if self._backends.pop(key, None) is not None:
+                    self._publish_soon()
+        if topology.core is None:
+            self._forget(None)
+            if self._core is not None:
+                self._core = None
+                self._publish_soon()
+        elif topology.core is not before.core or topology.credentials is not before.credentials:
+            self._ask(None, self._core_server, tasks)
+
+    def _ask(self, key: BackendKey | None, server: Callable[[], Server], tasks: asyncio.TaskGroup) -> None:
+        if key in self._followed:
+            self._followed[key][0].poked.set()
+            return
+        new = server()
+        self._followed[key] = new, tasks.create_task(follow(new, self._lanes, self._pause))
+
+    def _forget(self, key: BackendKey | None) -> None:
+        _, task = self._followed.pop(key, (None, None))
+        if task is not None:
+            task.cancel()
+
+    def _backend_server(self, key: BackendKey) -> Server:
+        service = key.service
+        name = f"{service.namespace}/{service.name}:{service.port}"
+        return Server(name, partial(self._ask_backend, key), partial(self._presume_backend_stale, key), self._grace)
+
+    def _core_server(self) -> Server:
+        return Server("core", self._ask_core, self._presume_core_unreached, self._grace)
+
+    async def _ask_backend(self, key: BackendKey) -> str:
+        topology = self._assignments.topology
+        wanted = self._assignments.wanted(key)
+        get = self._connect(topology.backends[key], topology.credentials)
+        document = await backend_discovery(get, wanted, self._backends.get(key, BackendDocument()))
+        self._record(key, document)
+        if not document.failure:
+            # Recorded apart: nobody who lists APIs waits for their documentation.
+            self._record(key, await backend_openapi(get, wanted, document))
+        return document.failure
+
+    async def _ask_core(self) -> str:
+        topology = self._assignments.topology
+        if topology.core is None:
+            return ""
+        get = self._connect(topology.core, topology.credentials)
+        self._record_core(await core_document(get, self._core or CoreDocument()))
+        return self._core.failure if self._core else ""
+
+    def _presume_backend_stale(self, key: BackendKey) -> None:
+        document = self._backends.get(key, BackendDocument())
+        missing = {
+            wanted: stale(wanted.version) for wanted in self._assignments.wanted(key) if wanted not in document.versions
+        }
+        if missing:
+            versions = MappingProxyType({**document.versions, **missing})
+            self._record(key, replace(document, versions=versions, etag="", failure=_NO_ANSWER))
+
+    def _presume_core_unreached(self) -> None:
+        if self._core is None:
+            self._record_core(CoreDocument(failure=_NO_ANSWER))
+
+    def _record(self, key: BackendKey, document: BackendDocument) -> None:
+        if self._backends.get(key) != document:
+            self._backends[key] = document
+            self._publish_soon()
+
+    def _record_core(self, document: CoreDocument) -> None:
+        if self._core != document:
+            self._core = document
+            self._publish_soon()
+
+    def _publish_soon(self) -> None:
+        """Publishes once for all that is recorded in one turn of the event loop."""
+        if not self._publishing:
+            self._publishing = True
+            asyncio.get_running_loop().call_soon(self._publish)
+
+    def _publish(self) -> None:
+        self._publishing = False
+        self._documents.publish(Documents(MappingProxyType(dict(self._backends)), self._core))

@@ -1,0 +1,64 @@
+"""Who asks, what they ask, and what was decided.
+
+Law: the zero value of every verdict is a denial.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class UserInfo:
+    """An authenticated user (authentication.k8s.io/v1 UserInfo); extra keys are lower case, sorted."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """What a request asks for, as kube-apiserver's RequestInfo reads method and path.
+
+    For a non-resource request only `path` and `verb` (the lower-case method) mean something.
+    """
+
+    is_resource_request: bool
+    path: str
+    verb: str
+    api_group: str = ""
+    api_version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    subresource: str = ""
+    name: str = ""
+
+
+class Verdict(Enum):
+    """An authorizer's answer: DENY is the zero value, NO_OPINION lets the next one speak and denies at the end."""
+
+    DENY = 0
+    ALLOW = 1
+    NO_OPINION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the front door does with one request.
+
+    `user` is set exactly when the request is allowed. Otherwise `status` (an HTTP code) and `body` (a Status object as
+    JSON) are what the client gets, with `headers` beside them.
+    """
+
+    user: UserInfo | None = None
+    status: int = 403
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def allowed(self) -> bool:
+        """True only when a user was established and every authorizer's answer came to ALLOW."""
+        return self.user is not None

@@ -1,0 +1,21 @@
+"""Everything that authentication and authorization decide by: static tokens and RBAC objects.
+
+Law: whole and immutable; a request is decided by exactly one Policy from its first question to its last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from controlplane.model.rbac import BindingKey, Role, RoleBinding, RoleKey
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The RBAC objects in force; `generation` grows by one with every change of any of them."""
+
+    generation: int = 0
+    roles: Mapping[RoleKey, Role] = field(default_factory=lambda: MappingProxyType({}))
+    bindings: Mapping[BindingKey, RoleBinding] = field(default_factory=lambda: MappingProxyType({}))

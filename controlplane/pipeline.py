@@ -1,0 +1,83 @@
+"""The journey of a registration, on one page.
+
+    sources --Change--> registry --Topology--> translation --EnvoyResource--> snapshot --> xds --> Envoy
+                            |
+                            +--> discovery and authorization, which watch the topology
+
+In: sources, each an async iterator of batches of Change. Out: topologies and snapshots, published whole. Law: nothing
+is published before every source has said `Synced`; a lone change goes through at once, and changes that arrive
+meanwhile go through together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from controlplane.aio import Watchable
+from controlplane.model.change import Change, Synced
+from controlplane.model.policy import Policy
+from controlplane.model.topology import Topology
+from controlplane.registry.store import Registry
+from controlplane.snapshot.cache import SnapshotCache
+from controlplane.snapshot.snapshot import Snapshot
+from controlplane.sources import Source
+from controlplane.translation.translate import Translator, everything
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The stages, joined."""
+
+    registry: Registry
+    translator: Translator
+    topology: Watchable[Topology]
+    policy: Watchable[Policy]
+    snapshots: SnapshotCache
+    log: structlog.typing.FilteringBoundLogger
+
+    async def run(self, sources: Sequence[Source]) -> None:
+        """Runs until cancelled, or until a source fails, which is a defect and ends the program."""
+        queue: asyncio.Queue[Sequence[Change]] = asyncio.Queue()
+        async with asyncio.TaskGroup() as tasks:
+            for source in sources:
+                tasks.create_task(_pump(source, queue), name=f"source {source.name}")
+            await self._work(queue, {source.name for source in sources})
+
+    async def _work(self, queue: asyncio.Queue[Sequence[Change]], awaited: set[str]) -> None:
+        snapshot = Snapshot()
+        while True:
+            batch = list(await queue.get())
+            # What arrived while the last batch was being worked on goes together; nobody waits for more to come.
+            while not queue.empty():
+                batch += queue.get_nowait()
+            topology = self.registry.apply(batch)
+            awaited -= {change.source for change in batch if isinstance(change, Synced)}
+            first = self.snapshots.latest() is None
+            if awaited or (topology is self.topology.value and not first):
+                continue
+            translation = self.translator.translate(topology, everything(topology) if first else topology.touched)
+            if first:
+                fixed = self.translator.fixed(topology)
+                snapshot = snapshot.updated(fixed.upserts, fixed.removals)
+            snapshot = snapshot.updated(translation.upserts, translation.removals)
+            # Deciding and discovery first: whoever Envoy sends must be known by then.
+            self.policy.publish(topology.policy)
+            self.topology.publish(topology)
+            self.snapshots.publish(snapshot)
+            self.log.info(
+                "topology published",
+                generation=topology.generation,
+                apis=len(topology.apis),
+                backends=len(topology.backends),
+                resources_changed=len(translation.upserts),
+                resources_removed=len(translation.removals),
+            )
+
+
+async def _pump(source: Source, queue: asyncio.Queue[Sequence[Change]]) -> None:
+    async for batch in source.changes():
+        queue.put_nowait(batch)

@@ -1,0 +1,123 @@
+"""The kinds of rbac.authorization.k8s.io/v1.
+
+In: the fields of one manifest. Out: a `Role` or `RoleBinding`, and all that is wrong with it. Law: what is not
+understood is refused, never left out: a rule, selector or subject read only in part could grant more than was written.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
+from controlplane.sources import names
+from controlplane.sources.fields import Fields
+
+_GROUP: Final = "rbac.authorization.k8s.io"
+
+
+def decode_role(namespace: str, name: str, manifest: Fields) -> Role:
+    """The Role (ClusterRole with namespace "") in `manifest`; it holds only if `manifest` was given no Problem."""
+    _check_name(name, manifest)
+    rules = tuple(_rule(entry, namespaced=bool(namespace)) for entry in manifest.mappings("rules"))
+    metadata = manifest.mapping("metadata")
+    labels = () if metadata is None else metadata.pairs("labels")
+    return Role(RoleKey(namespace, name), rules, labels, () if namespace else _aggregation(manifest))
+
+
+def decode_binding(namespace: str, name: str, manifest: Fields) -> RoleBinding | None:
+    """The RoleBinding, or with namespace "" the ClusterRoleBinding, in `manifest`; None when it has no roleRef to read.
+
+    It holds only if `manifest` was given no Problem.
+    """
+    _check_name(name, manifest)
+    role_ref = manifest.mapping("roleRef")
+    if role_ref is None:
+        if not manifest.present("roleRef"):
+            manifest.required("roleRef", "write apiGroup, kind and name of the role to grant")
+        return None
+    role = _role_ref(role_ref, namespace)
+    subjects = tuple(_subject(entry) for entry in manifest.mappings("subjects"))
+    return RoleBinding(BindingKey(namespace, name), role, subjects)
+
+
+def _check_name(name: str, manifest: Fields) -> None:
+    if reason := names.path_segment(name):
+        manifest.invalid("metadata.name", name, reason, "rename the object")
+
+
+def _rule(entry: Fields, *, namespaced: bool) -> PolicyRule:
+    rule = PolicyRule(
+        verbs=entry.texts("verbs"),
+        api_groups=entry.texts("apiGroups"),
+        resources=entry.texts("resources"),
+        resource_names=entry.texts("resourceNames"),
+        non_resource_urls=entry.texts("nonResourceURLs"),
+    )
+    if entry.empty("verbs"):
+        entry.required(
+            "verbs", 'list what may be done, for example ["get", "list"]', "verbs must contain at least one value"
+        )
+    if rule.non_resource_urls:
+        urls = ", ".join(rule.non_resource_urls)
+        if namespaced:
+            reason = "namespaced rules cannot apply to non-resource URLs"
+            entry.invalid("nonResourceURLs", urls, reason, "move the rule to a ClusterRole")
+        if rule.api_groups or rule.resources or rule.resource_names:
+            reason = "rules cannot apply to both regular resources and non-resource URLs"
+            entry.invalid("nonResourceURLs", urls, reason, "split it into two rules")
+        return rule
+    if entry.empty("apiGroups"):
+        reason = "resource rules must supply at least one api group"
+        entry.required("apiGroups", 'list the API groups; the core group is ""', reason)
+    if entry.empty("resources"):
+        reason = "resource rules must supply at least one resource"
+        entry.required("resources", 'list the resources, for example ["pods"]', reason)
+    return rule
+
+
+def _aggregation(manifest: Fields) -> tuple[tuple[tuple[str, str], ...], ...]:
+    rule = manifest.mapping("aggregationRule")
+    if rule is None:
+        return ()
+    selectors = rule.mappings("clusterRoleSelectors")
+    if rule.empty("clusterRoleSelectors"):
+        reason = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+        rule.required("clusterRoleSelectors", "list a selector with matchLabels, or remove aggregationRule", reason)
+    for selector in selectors:
+        if selector.present("matchExpressions"):
+            reason = "is not supported: only matchLabels are"
+            selector.invalid("matchExpressions", "expressions", reason, "select the roles by matchLabels")
+    return tuple(selector.pairs("matchLabels") for selector in selectors)
+
+
+def _role_ref(role_ref: Fields, namespace: str) -> RoleKey:
+    group = role_ref.text("apiGroup", _GROUP)
+    if group != _GROUP:
+        role_ref.unsupported("apiGroup", group, (_GROUP,), f"write {_GROUP}")
+    kinds = ("ClusterRole", "Role") if namespace else ("ClusterRole",)
+    kind = role_ref.required_text("kind", f"write {' or '.join(kinds)}")
+    if kind and kind not in kinds:
+        role_ref.unsupported("kind", kind, kinds, f"write {' or '.join(kinds)}")
+    name = role_ref.required_text("name", "write the name of the role to grant")
+    if reason := names.path_segment(name):
+        role_ref.invalid("name", name, reason, "write the name of the role to grant")
+    return RoleKey(namespace if kind == "Role" else "", name)
+
+
+def _subject(entry: Fields) -> Subject:
+    kind = entry.required_text("kind", "write User, Group or ServiceAccount")
+    name = entry.required_text("name", "write the name of the subject")
+    namespace = ""
+    if kind == "ServiceAccount":
+        namespace = entry.required_text("namespace", "write the namespace of the ServiceAccount")
+        if name and (reason := names.dns1123_subdomain(name)):
+            entry.invalid("name", name, reason, "write the name of the ServiceAccount")
+        if group := entry.text("apiGroup"):
+            entry.unsupported("apiGroup", group, ("",), "remove it: ServiceAccount is in the core group")
+    elif kind in ("User", "Group"):
+        group = entry.text("apiGroup", _GROUP)
+        if group != _GROUP:
+            entry.unsupported("apiGroup", group, (_GROUP,), f"write {_GROUP}, or leave it out")
+    elif kind:
+        entry.unsupported("kind", kind, ("Group", "ServiceAccount", "User"), "write one of these")
+    return Subject(kind, name, namespace)

@@ -1,0 +1,89 @@
+"""Envoy's bootstrap: the way to us, and nothing else.
+
+In: the address of the xDS face, the node's name. Out: a bootstrap as a JSON-able mapping. Law: everything that could
+ever change comes over xDS.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from envoy_data_plane.envoy.config.bootstrap.v3 import (
+    Admin,
+    Bootstrap,
+    BootstrapDynamicResources,
+    BootstrapStaticResources,
+)
+from envoy_data_plane.envoy.config.cluster.v3 import Cluster, ClusterDiscoveryType
+from envoy_data_plane.envoy.config.core.v3 import Address as EnvoyAddress
+from envoy_data_plane.envoy.config.core.v3 import (
+    AggregatedConfigSource,
+    ApiConfigSource,
+    ApiConfigSourceApiType,
+    ApiVersion,
+    ConfigSource,
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    Http2ProtocolOptions,
+    KeepaliveSettings,
+    Node,
+    Pipe,
+    SocketAddress,
+)
+from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints
+from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
+    HttpProtocolOptions,
+    HttpProtocolOptionsExplicitHttpConfig,
+)
+
+from controlplane.settings import Address
+from controlplane.translation import names
+from controlplane.translation.filters import any_of
+
+
+def bootstrap(xds: Address, *, node_id: str, node_cluster: str, admin: Address | None) -> dict[str, object]:
+    """The bootstrap of an Envoy that gets everything from the xDS face at `xds`; `admin` None: no admin interface."""
+    ads = ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
+    message = Bootstrap(
+        node=Node(id=node_id, cluster=node_cluster),
+        admin=Admin(address=_address(admin)) if admin else None,
+        dynamic_resources=BootstrapDynamicResources(
+            ads_config=ApiConfigSource(
+                api_type=ApiConfigSourceApiType.DELTA_GRPC,
+                transport_api_version=ApiVersion.V3,
+                set_node_on_first_message_only=True,
+                grpc_services=[GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=names.XDS_CLUSTER))],
+            ),
+            cds_config=ads,
+            lds_config=ads,
+        ),
+        static_resources=BootstrapStaticResources(clusters=[_xds_cluster(xds)]),
+    )
+    document: dict[str, object] = message.to_dict()
+    return document
+
+
+def _xds_cluster(xds: Address) -> Cluster:
+    endpoint = LbEndpoint(endpoint=Endpoint(address=_address(xds)))
+    http2 = Http2ProtocolOptions(
+        # A control plane that is gone without a FIN is noticed after 30 s + 5 s.
+        connection_keepalive=KeepaliveSettings(interval=timedelta(seconds=30), timeout=timedelta(seconds=5))
+    )
+    options = HttpProtocolOptions(
+        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2)
+    )
+    return Cluster(
+        name=names.XDS_CLUSTER,
+        type=ClusterDiscoveryType.STATIC if xds.numeric else ClusterDiscoveryType.STRICT_DNS,
+        connect_timeout=timedelta(seconds=1),
+        load_assignment=ClusterLoadAssignment(
+            cluster_name=names.XDS_CLUSTER, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])]
+        ),
+        typed_extension_protocol_options={"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": any_of(options)},
+    )
+
+
+def _address(address: Address) -> EnvoyAddress:
+    if address.path:
+        return EnvoyAddress(pipe=Pipe(path=address.path))
+    return EnvoyAddress(socket_address=SocketAddress(address=address.host, port_value=address.port))

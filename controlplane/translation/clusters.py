@@ -1,0 +1,208 @@
+"""Backends as Envoy clusters and load assignments.
+
+In: a `Backend`, or one of the control plane's own addresses. Out: the CDS resource and, for backends with IP
+addresses, the EDS resource. Law: one cluster per backend, shared by the group-versions it serves; a change of
+endpoints alone leaves the cluster's bytes as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Final
+
+from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.core.v3 import address_pb2, config_source_pb2, extension_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2
+from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2, tls_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
+from envoy.type.matcher.v3 import string_pb2
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+
+from controlplane.model.resource import CLUSTER, ENDPOINTS, SECRET, EnvoyResource, ResourceName
+from controlplane.model.topology import Backend, Endpoint
+from controlplane.settings import Address
+from controlplane.translation import names
+
+# Envoy's default of 1,024 connections and requests a cluster would cut off watches, each of which holds one for hours.
+_NO_LIMIT: Final = 1 << 30
+
+# A Service's DNS name that does not answer must not keep the cluster, and with it the acknowledgement of every other
+# cluster in the push, warming for longer than a person waits.
+_DNS_QUERY_SECONDS: Final = 1
+_DNS_QUERY_TRIES: Final = 2
+
+_HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def backend_resources(backend: Backend, *, present_certificate: bool) -> tuple[EnvoyResource, ...]:
+    """The cluster of a backend, and its load assignment when the endpoints are IP addresses.
+
+    `present_certificate` says whether there is a front-proxy certificate to show.
+    """
+    return _resources(names.backend_cluster(backend.key), backend, present_certificate=present_certificate)
+
+
+def core_resources(backend: Backend, *, present_certificate: bool) -> tuple[EnvoyResource, ...]:
+    """The cluster of the core API server, and its load assignment when it is reached by IP addresses."""
+    return _resources(names.CORE_CLUSTER, backend, present_certificate=present_certificate)
+
+
+def backend_names(name: str) -> tuple[ResourceName, ResourceName]:
+    """What to remove when the backend of the cluster called `name` is gone."""
+    return ResourceName(CLUSTER, name), ResourceName(ENDPOINTS, name)
+
+
+def own_cluster(name: str, address: Address, *, http2: bool) -> EnvoyResource:
+    """The cluster of one of the control plane's own faces: gRPC (`http2`) or plain HTTP/1.1."""
+    cluster = cluster_pb2.Cluster(name=name, connect_timeout=duration_pb2.Duration(seconds=1))
+    cluster.type = cluster_pb2.Cluster.STATIC if address.numeric else cluster_pb2.Cluster.STRICT_DNS
+    cluster.load_assignment.cluster_name = name
+    lb_endpoint = cluster.load_assignment.endpoints.add().lb_endpoints.add()
+    lb_endpoint.endpoint.address.CopyFrom(_own_address(address))
+    cluster.circuit_breakers.CopyFrom(_circuit_breakers())
+    options = http_protocol_options_pb2.HttpProtocolOptions()
+    if http2:
+        options.explicit_http_config.http2_protocol_options.SetInParent()
+    else:
+        options.explicit_http_config.http_protocol_options.SetInParent()
+    cluster.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options)
+    return EnvoyResource(ResourceName(CLUSTER, name), serialised(cluster))
+
+
+def serialised(message: Message) -> bytes:
+    """The bytes of a message, equal for equal messages: maps are written in the order of their keys."""
+    return message.SerializeToString(deterministic=True)
+
+
+def _resources(name: str, backend: Backend, *, present_certificate: bool) -> tuple[EnvoyResource, ...]:
+    cluster = cluster_pb2.Cluster()
+    cluster.CopyFrom(_common())
+    cluster.name = name
+    references = _trust(cluster, backend, present_certificate=present_certificate)
+    key = ResourceName(CLUSTER, name)
+    if backend.dns:
+        cluster.type = cluster_pb2.Cluster.STRICT_DNS
+        cluster.respect_dns_ttl = True
+        cluster.dns_lookup_family = cluster_pb2.Cluster.ALL
+        cluster.dns_failure_refresh_rate.base_interval.FromMilliseconds(500)
+        cluster.dns_failure_refresh_rate.max_interval.FromSeconds(5)
+        cluster.typed_dns_resolver_config.CopyFrom(_resolver())
+        cluster.load_assignment.CopyFrom(_assignment(name, backend.endpoints))
+        return (EnvoyResource(key, serialised(cluster), references),)
+    cluster.type = cluster_pb2.Cluster.EDS
+    cluster.eds_cluster_config.eds_config.CopyFrom(_ads())
+    endpoints = ResourceName(ENDPOINTS, name)
+    return (
+        EnvoyResource(key, serialised(cluster), references, frozenset((endpoints,))),
+        EnvoyResource(endpoints, serialised(_assignment(name, backend.endpoints))),
+    )
+
+
+def _trust(cluster: cluster_pb2.Cluster, backend: Backend, *, present_certificate: bool) -> frozenset[ResourceName]:
+    """Writes how the backend's certificate is verified and which one it is shown; returns the secrets that takes."""
+    numeric = _is_ip(backend.server_name)
+    # SNI carries names only (RFC 6066 section 3); a certificate for an address is checked for the address.
+    tls = tls_pb2.UpstreamTlsContext(sni="" if numeric else backend.server_name)
+    common = tls.common_tls_context
+    common.tls_params.tls_minimum_protocol_version = common_pb2.TlsParameters.TLSv1_2
+    secrets = set[str]()
+    if present_certificate:
+        secrets.add(names.FRONT_PROXY_SECRET)
+        common.tls_certificate_sds_secret_configs.append(_secret(names.FRONT_PROXY_SECRET))
+    if backend.verified:
+        san = common_pb2.SubjectAltNameMatcher(matcher=string_pb2.StringMatcher(exact=backend.server_name))
+        san.san_type = san.IP_ADDRESS if numeric else san.DNS
+        if backend.ca_bundle:
+            common.validation_context.trusted_ca.inline_bytes = backend.ca_bundle
+            common.validation_context.match_typed_subject_alt_names.append(san)
+        else:
+            secrets.add(names.SYSTEM_ROOTS_SECRET)
+            combined = common.combined_validation_context
+            combined.default_validation_context.match_typed_subject_alt_names.append(san)
+            combined.validation_context_sds_secret_config.CopyFrom(_secret(names.SYSTEM_ROOTS_SECRET))
+    cluster.transport_socket.name = "envoy.transport_sockets.tls"
+    cluster.transport_socket.typed_config.Pack(tls, deterministic=True)
+    return frozenset(ResourceName(SECRET, name) for name in secrets)
+
+
+def _common() -> cluster_pb2.Cluster:
+    options = http_protocol_options_pb2.HttpProtocolOptions()
+    # HTTP/2 where ALPN agrees on it, HTTP/1.1 otherwise, as Go's client does.
+    http2 = options.auto_config.http2_protocol_options
+    options.auto_config.http_protocol_options.SetInParent()
+    # A dead HTTP/2 connection is noticed after 30 s + 15 s, as in client-go (ReadIdleTimeout and PingTimeout).
+    http2.connection_keepalive.interval.FromSeconds(30)
+    http2.connection_keepalive.timeout.FromSeconds(15)
+    options.common_http_protocol_options.idle_timeout.FromSeconds(90)
+    cluster = cluster_pb2.Cluster(
+        connect_timeout=duration_pb2.Duration(seconds=5),
+        lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
+        circuit_breakers=_circuit_breakers(),
+    )
+    cluster.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options, deterministic=True)
+    return cluster
+
+
+def _circuit_breakers() -> circuit_breaker_pb2.CircuitBreakers:
+    breakers = circuit_breaker_pb2.CircuitBreakers()
+    threshold = breakers.thresholds.add()
+    for limit in (
+        threshold.max_connections,
+        threshold.max_pending_requests,
+        threshold.max_requests,
+        threshold.max_retries,
+    ):
+        limit.value = _NO_LIMIT
+    return breakers
+
+
+def _resolver() -> extension_pb2.TypedExtensionConfig:
+    cares = cares_dns_resolver_pb2.CaresDnsResolverConfig()
+    cares.query_timeout_seconds.value = _DNS_QUERY_SECONDS
+    cares.query_tries.value = _DNS_QUERY_TRIES
+    packed = any_pb2.Any()
+    packed.Pack(cares)
+    return extension_pb2.TypedExtensionConfig(name="envoy.network.dns_resolver.cares", typed_config=packed)
+
+
+def _assignment(name: str, endpoints: Iterable[Endpoint]) -> endpoint_pb2.ClusterLoadAssignment:
+    assignment = endpoint_pb2.ClusterLoadAssignment(cluster_name=name)
+    locality = assignment.endpoints.add()
+    for endpoint in endpoints:
+        socket = address_pb2.SocketAddress(address=endpoint.address, port_value=endpoint.port)
+        locality.lb_endpoints.append(
+            endpoint_components_pb2.LbEndpoint(
+                endpoint=endpoint_components_pb2.Endpoint(address=address_pb2.Address(socket_address=socket))
+            )
+        )
+    return assignment
+
+
+def _secret(name: str) -> secret_pb2.SdsSecretConfig:
+    return secret_pb2.SdsSecretConfig(name=name, sds_config=_ads())
+
+
+def _ads() -> config_source_pb2.ConfigSource:
+    return config_source_pb2.ConfigSource(
+        ads=config_source_pb2.AggregatedConfigSource(),
+        resource_api_version=config_source_pb2.ApiVersion.V3,
+        # What is awaited is on its way on the same stream; after 5 s the rest goes on without it.
+        initial_fetch_timeout=duration_pb2.Duration(seconds=5),
+    )
+
+
+def _own_address(address: Address) -> address_pb2.Address:
+    if address.path:
+        return address_pb2.Address(pipe=address_pb2.Pipe(path=address.path))
+    return address_pb2.Address(socket_address=address_pb2.SocketAddress(address=address.host, port_value=address.port))
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,200 @@
+"""The HTTP filter chain, and why it is in this order.
+
+In: the Lua sources. Out: the filters of the connection manager, and the authorization filter that ECDS delivers. Law:
+nothing a client wrote about identity or routing is read by any filter, because early header mutation has removed it;
+and nothing reaches the router without an identity that authorization wrote.
+
+    early header mutation   forged X-Remote-*, X-Isthmus-* and X-Envoy-* go; the normalised path is written for scope
+    selection
+    scope.lua               gives a route to what has no scope of its own; says whether the client certificate was
+    verified
+    ext_authz (by ECDS)     who is it, may it: Isthmus decides
+    identity.lua            writes the identity, one header line per group
+    set_filter_state        an upgrade takes an HTTP/1.1 connection to the backend
+    header_mutation         Authorization, Impersonate-*, Envoy's and our own headers go
+    router
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import betterproto2
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
+    HeaderMutation,
+    HeaderMutationRemoveOnMatch,
+    HeaderMutationRules,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    AggregatedConfigSource,
+    ApiVersion,
+    ConfigSource,
+    DataSource,
+    ExtensionConfigSource,
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
+    SubstitutionFormatString,
+    TypedExtensionConfig,
+)
+from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import (
+    FilterStateValue,
+    FilterStateValueSharedWithUpstream,
+)
+from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import ExtAuthz
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation as HeaderMutationFilter
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import Mutations
+from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
+from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
+from envoy_data_plane.envoy.extensions.filters.http.set_filter_state.v3 import Config as SetFilterState
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
+from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
+    HeaderMutation as EarlyHeaderMutation,
+)
+from envoy_data_plane.envoy.type.matcher.v3 import ListStringMatcher, RegexMatcher, StringMatcher
+from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
+from envoy_data_plane.google.protobuf import Any
+
+from controlplane.model.resource import CLUSTER, EXTENSION_CONFIG, EnvoyResource, ResourceName
+from controlplane.translation import names
+
+# Underscores too: what reads X_Remote_User as X-Remote-User (CGI, WSGI) must not find one. x-envoy-* would steer our
+# own router, because Envoy believes clients with private addresses.
+_FORGED: Final = "x[-_](remote|isthmus|envoy)[-_].*"
+
+# A decision is in memory and takes well under a millisecond; the rest is patience with a busy or restarting control
+# plane.
+_AUTHORIZATION_TIMEOUT: Final = timedelta(seconds=5)
+
+# What authorization reads; sending every header with every question would cost both sides time. The header :path is the
+# path byte for byte, which the request's path attribute is not when it is no UTF-8.
+_READ_HEADERS: Final = (":path", "authorization", "connection", "sec-websocket-protocol", "upgrade")
+_IMPERSONATION: Final = "impersonate"
+
+_ALPN_STATE: Final = "envoy.network.application_protocols"
+
+
+@dataclass(frozen=True, slots=True)
+class Scripts:
+    """The Lua sources in `envoy/lua`."""
+
+    scope: str
+    identity: str
+
+
+def any_of(message: betterproto2.Message) -> Any:
+    """The message packed as google.protobuf.Any."""
+    return Any.pack(message)
+
+
+def early_header_mutation() -> TypedExtensionConfig:
+    """Strips what a client must not say and writes the header that scopes are selected by, before routing."""
+    path = HeaderValue(key=names.ROUTE_HEADER, value="%PATH(NQ)%")
+    overwrite = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
+    mutations = [
+        _remove_matching(StringMatcher(safe_regex=RegexMatcher(regex=_FORGED))),
+        HeaderMutation(append=HeaderValueOption(header=path, append_action=overwrite)),
+    ]
+    return TypedExtensionConfig(
+        name="envoy.http.early_header_mutation.header_mutation",
+        typed_config=any_of(EarlyHeaderMutation(mutations=mutations)),
+    )
+
+
+def http_filters(scripts: Scripts) -> list[HttpFilter]:
+    """The chain of the module docstring."""
+    return [
+        _lua("isthmus.scope", scripts.scope),
+        HttpFilter(name=names.AUTHORIZATION_FILTER, config_discovery=_discovered(ExtAuthz)),
+        _lua("isthmus.identity", scripts.identity),
+        HttpFilter(name="isthmus.alpn", typed_config=any_of(_alpn())),
+        HttpFilter(name="isthmus.strip", typed_config=any_of(_strip())),
+        # Backends and clients see no x-envoy-* headers: kube-apiserver sends none.
+        HttpFilter(name="envoy.filters.http.router", typed_config=any_of(Router(suppress_envoy_headers=True))),
+    ]
+
+
+def authorization_filter() -> EnvoyResource:
+    """The ext_authz filter, delivered by ECDS so that changing it drains no connection."""
+    asked = GrpcService(
+        envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=names.AUTHORIZATION_CLUSTER), timeout=_AUTHORIZATION_TIMEOUT
+    )
+    config = ExtAuthz(
+        grpc_service=asked,
+        transport_api_version=ApiVersion.V3,
+        # No answer is no permission; 503 rather than 403, which clients take for final.
+        failure_mode_allow=False,
+        status_on_error=HttpStatus(code=StatusCode.ServiceUnavailable),
+        include_peer_certificate=True,
+        # Repeated headers arrive as they were sent; joined with commas, two groups would be one.
+        encode_raw_headers=True,
+        allowed_headers=ListStringMatcher(
+            patterns=[
+                *(StringMatcher(exact=name) for name in _READ_HEADERS),
+                StringMatcher(prefix=_IMPERSONATION),
+            ]
+        ),
+        metadata_context_namespaces=[names.TLS_METADATA],
+        validate_mutations=True,
+        decoder_header_mutation_rules=HeaderMutationRules(disallow_all=True),
+        stat_prefix="isthmus",
+    )
+    extension = TypedExtensionConfig(name=names.AUTHORIZATION_FILTER, typed_config=any_of(config))
+    references = frozenset((ResourceName(CLUSTER, names.AUTHORIZATION_CLUSTER),))
+    return EnvoyResource(ResourceName(EXTENSION_CONFIG, names.AUTHORIZATION_FILTER), bytes(extension), references)
+
+
+def ads(initial_fetch_timeout: timedelta) -> ConfigSource:
+    """The way to resources: the aggregated stream the whole configuration comes by."""
+    return ConfigSource(
+        ads=AggregatedConfigSource(),
+        resource_api_version=ApiVersion.V3,
+        initial_fetch_timeout=initial_fetch_timeout,
+    )
+
+
+def _discovered(kind: type[betterproto2.Message]) -> ExtensionConfigSource:
+    return ExtensionConfigSource(
+        # Zero: wait as long as it takes. A listener without its authorization filter must not open.
+        config_source=ads(timedelta(0)),
+        type_urls=[any_of(kind()).type_url],
+    )
+
+
+def _lua(name: str, source: str) -> HttpFilter:
+    # The route cache is cleared by the script where it must be, not by every header it writes.
+    lua = Lua(default_source_code=DataSource(inline_string=source), clear_route_cache=False)
+    return HttpFilter(name=name, typed_config=any_of(lua))
+
+
+def _alpn() -> SetFilterState:
+    value = FilterStateValue(
+        object_key=_ALPN_STATE,
+        format_string=SubstitutionFormatString(
+            text_format_source=DataSource(inline_string=f"%REQ({names.ALPN_HEADER})%"), omit_empty_values=True
+        ),
+        skip_if_empty=True,
+        shared_with_upstream=FilterStateValueSharedWithUpstream.ONCE,
+    )
+    return SetFilterState(on_request_headers=[value])
+
+
+def _strip() -> HeaderMutationFilter:
+    return HeaderMutationFilter(
+        mutations=Mutations(
+            request_mutations=[
+                HeaderMutation(remove="authorization"),
+                _remove_matching(StringMatcher(prefix=_IMPERSONATION)),
+                _remove_matching(StringMatcher(prefix="x-isthmus-")),
+                _remove_matching(StringMatcher(prefix="x-envoy-")),
+            ]
+        )
+    )
+
+
+def _remove_matching(key_matcher: StringMatcher) -> HeaderMutation:
+    return HeaderMutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=key_matcher))

@@ -1,0 +1,222 @@
+"""The front door: one listener with TLS and one connection manager.
+
+In: where to listen, the Lua sources, whether client certificates are asked for. Out: the LDS resource. Law: nothing in
+it changes with what is registered, so no registration ever drains a connection; certificates, routes and authorization
+come by SDS, SRDS and ECDS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from envoy_data_plane.envoy.config.accesslog.v3 import (
+    AccessLogFilter,
+    AndFilter,
+    ComparisonFilter,
+    ComparisonFilterOp,
+    ResponseFlagFilter,
+    StatusCodeFilter,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    Address,
+    DataSource,
+    HeaderValue,
+    HeaderValueOption,
+    Http2ProtocolOptions,
+    RuntimeUInt32,
+    SocketAddress,
+    SubstitutionFormatString,
+    TransportSocket,
+)
+from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    HttpConnectionManager,
+    HttpConnectionManagerForwardClientCertDetails,
+    HttpConnectionManagerPathWithEscapedSlashesAction,
+    HttpConnectionManagerServerHeaderTransformation,
+    HttpConnectionManagerUpgradeConfig,
+    LocalReplyConfig,
+    ResponseMapper,
+    ScopedRds,
+    ScopedRoutes,
+    ScopedRoutesScopeKeyBuilder,
+    ScopedRoutesScopeKeyBuilderFragmentBuilder,
+    ScopedRoutesScopeKeyBuilderFragmentBuilderHeaderValueExtractor,
+)
+from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
+    CertificateValidationContext,
+    CertificateValidationContextTrustChainVerification,
+    CommonTlsContext,
+    CommonTlsContextCombinedCertificateValidationContext,
+    DownstreamTlsContext,
+    SdsSecretConfig,
+    TlsParameters,
+    TlsParametersTlsProtocol,
+)
+from envoy_data_plane.google.protobuf import Struct
+
+from controlplane.model.resource import LISTENER, SECRET, EnvoyResource, ResourceName
+from controlplane.translation import names
+from controlplane.translation.filters import Scripts, ads, any_of, early_header_mutation, http_filters
+
+_FETCH_TIMEOUT: Final = timedelta(seconds=5)
+
+# reason and message of a Status, per HTTP code (apimachinery metav1.StatusReason); None: Envoy's own words.
+_STATUS: Final = (
+    (400, "BadRequest", "the request's path or headers have more than one reading, or cannot be read"),
+    (404, "NotFound", None),
+    (408, "Timeout", None),
+    (413, "RequestEntityTooLarge", "the request is too large"),
+    (431, "RequestEntityTooLarge", "the request's headers are too large"),
+    (503, "ServiceUnavailable", None),
+    (504, "Timeout", "the backend did not answer within the allotted timeout"),
+)
+_RETRYABLE: Final = (503, 504)
+_RETRY_AFTER_SECONDS: Final = 1
+_AUTHORIZATION_DOWN: Final = "authorization is unavailable; nothing is allowed until it is back"
+
+
+@dataclass(frozen=True, slots=True)
+class FrontDoor:
+    """What the listener depends on, all of it fixed for the life of a control plane."""
+
+    address: str
+    port: int
+    scripts: Scripts
+    asks_for_client_certificates: bool
+
+
+def listener_resource(door: FrontDoor) -> EnvoyResource:
+    """The front door's listener."""
+    tls = TransportSocket(name="envoy.transport_sockets.tls", typed_config=any_of(_tls(door)))
+    manager = Filter(
+        name="envoy.filters.network.http_connection_manager", typed_config=any_of(_connection_manager(door.scripts))
+    )
+    listener = Listener(
+        name=names.LISTENER,
+        address=Address(socket_address=SocketAddress(address=door.address, port_value=door.port)),
+        filter_chains=[FilterChain(filters=[manager], transport_socket=tls)],
+        per_connection_buffer_limit_bytes=1 << 20,
+    )
+    secrets = [names.SERVING_SECRET, *([names.CLIENT_CA_SECRET] if door.asks_for_client_certificates else [])]
+    references = frozenset(ResourceName(SECRET, name) for name in secrets)
+    return EnvoyResource(ResourceName(LISTENER, names.LISTENER), bytes(listener), references)
+
+
+def _tls(door: FrontDoor) -> DownstreamTlsContext:
+    common = CommonTlsContext(
+        tls_params=TlsParameters(tls_minimum_protocol_version=TlsParametersTlsProtocol.TLSv1_2),
+        alpn_protocols=["h2", "http/1.1"],
+        tls_certificate_sds_secret_configs=[_secret(names.SERVING_SECRET)],
+    )
+    if door.asks_for_client_certificates:
+        common.combined_validation_context = CommonTlsContextCombinedCertificateValidationContext(
+            # kube-apiserver answers an unverifiable certificate with 401, not with a broken handshake. scope.lua tells
+            # authorization which certificates were verified.
+            default_validation_context=CertificateValidationContext(
+                trust_chain_verification=CertificateValidationContextTrustChainVerification.ACCEPT_UNTRUSTED
+            ),
+            validation_context_sds_secret_config=_secret(names.CLIENT_CA_SECRET),
+        )
+    return DownstreamTlsContext(
+        common_tls_context=common,
+        require_client_certificate=False,
+        # A resumed session counts as unverified (Envoy verifies on full handshakes only), and client-go resumes none.
+        disable_stateless_session_resumption=True,
+        disable_stateful_session_resumption=True,
+    )
+
+
+def _connection_manager(scripts: Scripts) -> HttpConnectionManager:
+    return HttpConnectionManager(
+        stat_prefix="front_door",
+        scoped_routes=_scoped_routes(),
+        http_filters=http_filters(scripts),
+        early_header_mutation_extensions=[early_header_mutation()],
+        # Routing, authorization and backend must see one and the same path: it is normalised once, before all of them,
+        # and an escaped slash, which they could read differently, is refused.
+        normalize_path=True,
+        merge_slashes=True,
+        path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST,
+        use_remote_address=True,
+        forward_client_cert_details=HttpConnectionManagerForwardClientCertDetails.SANITIZE,
+        server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
+        upgrade_configs=[
+            HttpConnectionManagerUpgradeConfig(upgrade_type="websocket"),
+            HttpConnectionManagerUpgradeConfig(upgrade_type="SPDY/3.1"),
+        ],
+        http2_protocol_options=Http2ProtocolOptions(max_concurrent_streams=1000),
+        # Watches and followed logs may be silent for hours; routes that should not be have limits of their own.
+        stream_idle_timeout=timedelta(0),
+        request_headers_timeout=timedelta(seconds=10),
+        local_reply_config=_local_replies(),
+    )
+
+
+def _scoped_routes() -> ScopedRoutes:
+    # The header holds /apis/<group>/<version>/...; its elements between slashes count from 0, the first is empty.
+    fragments = [
+        ScopedRoutesScopeKeyBuilderFragmentBuilder(
+            header_value_extractor=ScopedRoutesScopeKeyBuilderFragmentBuilderHeaderValueExtractor(
+                name=names.ROUTE_HEADER, element_separator="/", index=index
+            )
+        )
+        for index in (2, 3)
+    ]
+    return ScopedRoutes(
+        name=names.SCOPED_ROUTES,
+        scope_key_builder=ScopedRoutesScopeKeyBuilder(fragments=fragments),
+        rds_config_source=ads(_FETCH_TIMEOUT),
+        scoped_rds=ScopedRds(scoped_rds_config_source=ads(_FETCH_TIMEOUT)),
+    )
+
+
+def _local_replies() -> LocalReplyConfig:
+    """Whatever Envoy answers by itself is a Status object; what authorization answered passes as it is."""
+    refused = AccessLogFilter(response_flag_filter=ResponseFlagFilter(flags=["UAEX"]))
+    down = AccessLogFilter(and_filter=AndFilter(filters=[refused, _code(503)]))
+    verbatim = SubstitutionFormatString(
+        text_format_source=DataSource(inline_string="%LOCAL_REPLY_BODY%"), content_type="application/json"
+    )
+    mappers = [
+        _mapper(down, 503, "ServiceUnavailable", _AUTHORIZATION_DOWN),
+        ResponseMapper(filter=refused, body_format_override=verbatim),
+        *(_mapper(_code(code), code, reason, message) for code, reason, message in _STATUS),
+    ]
+    return LocalReplyConfig(mappers=mappers, body_format=_status("InternalError", None, retry=False))
+
+
+def _mapper(condition: AccessLogFilter, code: int, reason: str, message: str | None) -> ResponseMapper:
+    retry = code in _RETRYABLE
+    mapper = ResponseMapper(filter=condition, body_format_override=_status(reason, message, retry=retry))
+    if retry:
+        header = HeaderValue(key="retry-after", value=str(_RETRY_AFTER_SECONDS))
+        mapper.headers_to_add = [HeaderValueOption(header=header)]
+    return mapper
+
+
+def _status(reason: str, message: str | None, *, retry: bool) -> SubstitutionFormatString:
+    body = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message or "%LOCAL_REPLY_BODY%",
+        "reason": reason,
+        "details": {"retryAfterSeconds": _RETRY_AFTER_SECONDS} if retry else {},
+        "code": "%RESPONSE_CODE%",
+    }
+    return SubstitutionFormatString(json_format=Struct.from_dict(body), content_type="application/json")
+
+
+def _code(code: int) -> AccessLogFilter:
+    equal = ComparisonFilter(
+        op=ComparisonFilterOp.EQ, value=RuntimeUInt32(default_value=code, runtime_key="isthmus.local_reply")
+    )
+    return AccessLogFilter(status_code_filter=StatusCodeFilter(comparison=equal))
+
+
+def _secret(name: str) -> SdsSecretConfig:
+    return SdsSecretConfig(name=name, sds_config=ads(_FETCH_TIMEOUT))

@@ -1,0 +1,57 @@
+"""Every name that Isthmus gives in Envoy, and what makes it unique.
+
+In: model keys. Out: names. Law: a name contains every field that makes the thing it names one and the same, and two
+different things never share one; names say nothing secret.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from controlplane.model.apiservice import GroupVersion
+from controlplane.model.topology import BackendKey
+
+XDS_CLUSTER: Final = "isthmus/xds"
+AUTHORIZATION_CLUSTER: Final = "isthmus/authorization"
+DISCOVERY_CLUSTER: Final = "isthmus/discovery"
+CORE_CLUSTER: Final = "isthmus/core"
+
+LISTENER: Final = "front-door"
+SCOPED_ROUTES: Final = "front-door"
+AUTHORIZATION_FILTER: Final = "isthmus.authorization"
+
+SERVING_SECRET: Final = "serving"  # noqa: S105 -- a name, not a secret
+CLIENT_CA_SECRET: Final = "client-ca"  # noqa: S105
+FRONT_PROXY_SECRET: Final = "front-proxy"  # noqa: S105
+SYSTEM_ROOTS_SECRET: Final = "system-roots"  # noqa: S105
+
+ROUTE_HEADER: Final = "x-isthmus-route"
+"""Carries the path whose elements 2 and 3 select the scope; overwritten on arrival, removed before the backend."""
+
+ALPN_HEADER: Final = "x-isthmus-alpn"
+"""Set by us to "http/1.1" for upgrades, which HTTP/2 backends of the Go kind cannot do; removed before the backend."""
+
+CORE_SCOPE: Final = ("isthmus-core", "-")
+"""The scope key of everything unregistered. No group can be called so: a group version is a DNS label, "-" is none."""
+
+TLS_METADATA: Final = "isthmus.tls"
+"""Dynamic metadata namespace: what Envoy's verification of the client certificate came to."""
+
+EXT_AUTHZ_METADATA: Final = "envoy.filters.http.ext_authz"
+"""Dynamic metadata namespace in which Envoy puts the CheckResponse's dynamic_metadata."""
+
+
+def backend_cluster(key: BackendKey) -> str:
+    """The cluster of a backend: Service, port and trust, since connections may be shared only where all are equal."""
+    service = key.service
+    return f"backend/{service.namespace}/{service.name}/{service.port}/{key.trust[:32]}"
+
+
+def scope(group_version: GroupVersion) -> str:
+    """The scoped route configuration of a group-version."""
+    return f"apis/{group_version.group}/{group_version.version}"
+
+
+def core_scope() -> str:
+    """The scoped route configuration of everything unregistered."""
+    return "core"

@@ -1,0 +1,91 @@
+"""The one entry to translation: what differs in a topology becomes what differs in Envoy's resources.
+
+In: a `Topology`, the keys to look at, and what is fixed for the life of the control plane. Out: resources to hold and
+names to drop. Law: the same topology gives the same bytes; the work follows the keys, not the topology.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controlplane.model.apiservice import GroupVersion
+from controlplane.model.resource import EnvoyResource, ResourceName
+from controlplane.model.topology import BackendKey, Topology, Touched
+from controlplane.settings import Address
+from controlplane.translation import clusters, filters, listeners, names, routes, secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What to change: resources that are now so, and names that are no more. No name is in both."""
+
+    upserts: tuple[EnvoyResource, ...]
+    removals: tuple[ResourceName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Translator:
+    """What is fixed for the life of a control plane: the front door, and where Envoy finds our own faces."""
+
+    door: listeners.FrontDoor
+    authorization: Address
+    discovery: Address
+
+    def fixed(self, topology: Topology) -> Translation:
+        """The resources that no registration changes."""
+        upserts = [
+            clusters.own_cluster(names.AUTHORIZATION_CLUSTER, self.authorization, http2=True),
+            clusters.own_cluster(names.DISCOVERY_CLUSTER, self.discovery, http2=False),
+            filters.authorization_filter(),
+            listeners.listener_resource(self.door),
+            routes.core_resource(topology.core),
+        ]
+        if topology.core is not None:
+            upserts += clusters.core_resources(topology.core, present_certificate=_has_certificate(topology))
+        return Translation(tuple(upserts), ())
+
+    def translate(self, topology: Topology, touched: Touched) -> Translation:
+        """The resources of everything `touched` names, as `topology` has it."""
+        upserts: list[EnvoyResource] = []
+        removals: list[ResourceName] = []
+        if touched.credentials and topology.credentials is not None:
+            upserts += secrets.secret_resources(topology.credentials)
+        for key in sorted(touched.backends):
+            _backend(topology, key, upserts, removals)
+        for group_version in sorted(touched.apis):
+            _api(topology, group_version, upserts, removals)
+        return Translation(tuple(upserts), tuple(removals))
+
+
+def everything(topology: Topology) -> Touched:
+    """The keys of a whole topology, for the first translation."""
+    return Touched(
+        apis=frozenset(topology.apis),
+        backends=frozenset(topology.backends),
+        credentials=topology.credentials is not None,
+        policy=True,
+    )
+
+
+def _backend(topology: Topology, key: BackendKey, upserts: list[EnvoyResource], removals: list[ResourceName]) -> None:
+    name = names.backend_cluster(key)
+    backend = topology.backends.get(key)
+    held = clusters.backend_resources(backend, present_certificate=_has_certificate(topology)) if backend else ()
+    upserts += held
+    kept = {resource.key for resource in held}
+    removals += [gone for gone in clusters.backend_names(name) if gone not in kept]
+
+
+def _api(
+    topology: Topology, group_version: GroupVersion, upserts: list[EnvoyResource], removals: list[ResourceName]
+) -> None:
+    api = topology.apis.get(group_version)
+    # A Local APIService has no scope of its own: its requests go to the core API server like any other path.
+    if api is None or api.service.service is None:
+        removals.append(routes.api_name(group_version))
+        return
+    upserts.append(routes.api_resource(api, topology.backends.get(api.backend) if api.backend else None))
+
+
+def _has_certificate(topology: Topology) -> bool:
+    return topology.credentials is not None and topology.credentials.front_proxy is not None

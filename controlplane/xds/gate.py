@@ -1,0 +1,64 @@
+"""Routes that wait for their clusters.
+
+In: which resource waits for which cluster, acknowledgements, the time. Out: what may be looked at again. Law: a wait
+ends with the cluster's acknowledgement or at its time limit, whichever is first; only a wait for a rejected cluster
+has no limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from controlplane.model.resource import ResourceName
+
+
+class Gate:
+    """The waiting resources of one stream; `limit` is in seconds."""
+
+    __slots__ = ("_deadlines", "_overdue", "_waiting", "limit")
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._waiting: dict[str, set[ResourceName]] = {}
+        # The limit is the same for all, so insertion order is the order of deadlines.
+        self._deadlines: dict[ResourceName, float] = {}
+        self._overdue: set[ResourceName] = set()
+
+    def wait(self, key: ResourceName, cluster: str, now: float) -> None:
+        """Lets `key` wait for a cluster's acknowledgement; going on for another cluster keeps the deadline."""
+        self._waiting.setdefault(cluster, set()).add(key)
+        self._deadlines.setdefault(key, now + self.limit)
+
+    def wait_for_content(self, key: ResourceName, cluster: str) -> None:
+        """Lets `key` wait without limit, because the cluster was rejected and sending it again is no use."""
+        self.passed(key)
+        self._waiting.setdefault(cluster, set()).add(key)
+
+    def opened(self, cluster: str) -> AbstractSet[ResourceName]:
+        """What waited for the cluster and shall be looked at again."""
+        return self._waiting.pop(cluster, frozenset())
+
+    def expired(self, now: float) -> list[ResourceName]:
+        """What has waited long enough and goes on without its cluster."""
+        keys = []
+        for key, deadline in self._deadlines.items():
+            if deadline > now:
+                break
+            keys.append(key)
+        for key in keys:
+            del self._deadlines[key]
+            self._overdue.add(key)
+        return keys
+
+    def overdue(self, key: ResourceName) -> bool:
+        """True once the wait of `key` ended at its limit."""
+        return key in self._overdue
+
+    def passed(self, key: ResourceName) -> None:
+        """Forgets the wait of `key`: it was sent, or is no longer wanted."""
+        self._deadlines.pop(key, None)
+        self._overdue.discard(key)
+
+    def deadline(self) -> float | None:
+        """When the first wait ends, or None when nothing waits with a limit."""
+        return next(iter(self._deadlines.values()), None)

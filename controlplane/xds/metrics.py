@@ -1,0 +1,36 @@
+"""What the xDS faces count.
+
+In: a Prometheus registry. Out: metrics registered there. Law: labels are protocol variants and type names, both few.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class XdsMetrics:
+    """The metrics of all xDS streams of one process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.streams = Gauge("isthmus_xds_streams", "Open xDS streams.", ["protocol"], registry=registry)
+        self.pushes = Counter("isthmus_xds_pushes", "xDS responses written.", ["type"], registry=registry)
+        self.resources = Counter("isthmus_xds_resources", "xDS resources written.", ["type"], registry=registry)
+        self.bytes = Counter("isthmus_xds_bytes", "Bytes of xDS responses written.", ["type"], registry=registry)
+        self.nacks = Counter("isthmus_xds_nacks", "xDS responses rejected by Envoy.", ["type"], registry=registry)
+        self.rejections = Counter(
+            "isthmus_xds_rejections", "xDS resources found guilty of a rejection.", ["type"], registry=registry
+        )
+        self.write_timeouts = Counter(
+            "isthmus_xds_write_timeouts", "xDS streams cut because the client did not read.", registry=registry
+        )
+        self.convergence = Histogram(
+            "isthmus_xds_convergence_seconds",
+            "Time from a change to a stream's last acknowledgement of it.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
+
+
+def short(type_url: str) -> str:
+    """The last word of a type URL, such as "Cluster"."""
+    return type_url.rpartition(".")[2]

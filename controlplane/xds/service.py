@@ -1,0 +1,285 @@
+"""The gRPC face of xDS: bytes in, bytes out.
+
+In: streams of requests, snapshots from the cache. Out: responses. Law: requests are taken before pushes, one response
+is written at a time, and the next is computed only after it was written, from the state of that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import grpc
+import structlog
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
+
+from controlplane.aio import Watchable
+from controlplane.model.resource import (
+    CLUSTER,
+    ENDPOINTS,
+    EXTENSION_CONFIG,
+    LISTENER,
+    ROUTE,
+    RUNTIME,
+    SCOPED_ROUTE,
+    SECRET,
+)
+from controlplane.snapshot.cache import SnapshotCache
+from controlplane.snapshot.snapshot import Snapshot
+from controlplane.xds import event
+from controlplane.xds.decode import delta_request, sotw_request
+from controlplane.xds.metrics import XdsMetrics, short
+from controlplane.xds.quarantine import Quarantine
+from controlplane.xds.request import DeltaRequest, Node, SotwRequest
+from controlplane.xds.response import Response
+from controlplane.xds.status import ProxyStatus
+from controlplane.xds.stream import Protocol, Stream
+
+_AGGREGATED: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+_SINGLE_TYPE: Final = (
+    ("envoy.service.listener.v3.ListenerDiscoveryService", "Listeners", LISTENER),
+    ("envoy.service.route.v3.RouteDiscoveryService", "Routes", ROUTE),
+    ("envoy.service.route.v3.ScopedRoutesDiscoveryService", "ScopedRoutes", SCOPED_ROUTE),
+    ("envoy.service.cluster.v3.ClusterDiscoveryService", "Clusters", CLUSTER),
+    ("envoy.service.endpoint.v3.EndpointDiscoveryService", "Endpoints", ENDPOINTS),
+    ("envoy.service.secret.v3.SecretDiscoveryService", "Secrets", SECRET),
+    ("envoy.service.extension.v3.ExtensionConfigDiscoveryService", "ExtensionConfigs", EXTENSION_CONFIG),
+    ("envoy.service.runtime.v3.RuntimeDiscoveryService", "Runtime", RUNTIME),
+)
+# A client that floods is held back by gRPC's flow control once this many of its requests wait.
+_WAITING_REQUESTS: Final = 16
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_Message = TypeVar("_Message")
+_Context = grpc.aio.ServicerContext[Any, bytes]
+
+
+def server_options() -> list[tuple[str, int]]:
+    """Options of a gRPC server that Envoys connect to.
+
+    Envoy's keepalive pings are more frequent than gRPC tolerates by default, which would cut idle streams; our own
+    pings find the Envoys that vanished without closing; the names of 10,000 resources in one request exceed its
+    default limit of 4 MiB; two servers must not share a port unnoticed.
+    """
+    return [
+        ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+class XdsService:
+    """The discovery services over one cache, aggregated and for single types, in both protocol variants.
+
+    `group_of` names the node group whose snapshot a node gets; `on_rejected` hears of every resource found guilty.
+    `clock` is monotonic, in seconds. `wait_limit` is that of `Stream`; a client that does not read for `write_limit`
+    seconds is cut off.
+    """
+
+    def __init__(
+        self,
+        cache: SnapshotCache,
+        metrics: XdsMetrics,
+        *,
+        quarantine: Quarantine | None = None,
+        group_of: Callable[[Node], str] = lambda _: "",
+        on_rejected: Callable[[event.Rejected], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+        identifier: str = "isthmus",
+        wait_limit: float = 5.0,
+        write_limit: float = 30.0,
+    ) -> None:
+        self.quarantine = Quarantine() if quarantine is None else quarantine
+        self._cache = cache
+        self._metrics = metrics
+        self._group_of = group_of
+        self._on_rejected = on_rejected
+        self._clock = clock
+        self._identifier = identifier
+        self._wait_limit = wait_limit
+        self._write_limit = write_limit
+        self._streams: dict[Stream, None] = {}
+
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
+        """The handlers to add to a `grpc.aio` server."""
+        services = [self._methods(_AGGREGATED, "AggregatedResources", "")]
+        services.extend(self._methods(service, resources, type_url) for service, resources, type_url in _SINGLE_TYPE)
+        return services
+
+    def statuses(self) -> list[ProxyStatus]:
+        """How far every connected proxy is, longest connected first."""
+        return [stream.status() for stream in self._streams]
+
+    def _methods(self, service: str, resources: str, only: str) -> grpc.GenericRpcHandler:
+        async def delta(requests: AsyncIterator[DeltaDiscoveryRequest], context: _Context) -> None:
+            await self._serve(Protocol.DELTA, _decoded(requests, delta_request), context, only)
+
+        async def sotw(requests: AsyncIterator[DiscoveryRequest], context: _Context) -> None:
+            await self._serve(Protocol.STATE_OF_THE_WORLD, _decoded(requests, sotw_request), context, only)
+
+        return grpc.method_handlers_generic_handler(
+            service,
+            {
+                f"Delta{resources}": _method(delta, DeltaDiscoveryRequest.FromString),
+                f"Stream{resources}": _method(sotw, DiscoveryRequest.FromString),
+            },
+        )
+
+    async def _serve(
+        self,
+        protocol: Protocol,
+        requests: AsyncIterator[DeltaRequest | SotwRequest],
+        context: _Context,
+        only: str,
+    ) -> None:
+        first = await anext(requests, None)
+        if first is None:
+            return
+        group = self._group_of(first.node) if first.node is not None else ""
+        snapshot = self._cache.latest(group)
+        if snapshot is None:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "no configuration has been computed yet; try again soon")
+        stream = Stream(
+            protocol,
+            snapshot,
+            self.quarantine,
+            self._clock(),
+            only=only,
+            peer=context.peer(),
+            identifier=self._identifier,
+            wait_limit=self._wait_limit,
+        )
+        self._streams[stream] = None
+        self._metrics.streams.labels(protocol.value).inc()
+        wake = asyncio.Event()
+        inbox: asyncio.Queue[DeltaRequest | SotwRequest] = asyncio.Queue(_WAITING_REQUESTS)
+        inbox.put_nowait(first)
+        reader = asyncio.create_task(_read(requests, inbox, wake))
+        reader.add_done_callback(lambda _: wake.set())
+        follower = asyncio.create_task(_follow(self._cache.watch(group), snapshot, wake))
+        try:
+            await self._pump(stream, group, inbox, reader, wake, context)
+        finally:
+            reader.cancel()
+            follower.cancel()
+            await asyncio.gather(reader, follower, return_exceptions=True)
+            del self._streams[stream]
+            self._metrics.streams.labels(protocol.value).dec()
+            _log.info("xds stream closed", node=stream.node.id if stream.node else "", peer=context.peer())
+
+    async def _pump(
+        self,
+        stream: Stream,
+        group: str,
+        inbox: asyncio.Queue[DeltaRequest | SotwRequest],
+        reader: asyncio.Task[None],
+        wake: asyncio.Event,
+        context: _Context,
+    ) -> None:
+        while True:
+            wake.clear()
+            while not inbox.empty():
+                stream.receive(inbox.get_nowait(), self._clock())
+            if reader.done():
+                return
+            latest = self._cache.latest(group)
+            if latest is not None and latest is not stream.snapshot:
+                changes = self._cache.changes_since(stream.snapshot.generation, group)
+                stream.offer(latest, changes, self._clock())
+            response = stream.next_response(self._clock())
+            await self._tell(stream, context)
+            if response is None:
+                await _woken(wake, stream.deadline(), self._clock)
+            elif not await self._written(response, context):
+                return
+
+    async def _written(self, response: Response, context: _Context) -> bool:
+        message = response.encode()
+        try:
+            async with asyncio.timeout(self._write_limit):
+                await context.write(message)
+        except TimeoutError:
+            self._metrics.write_timeouts.inc()
+            _log.warning("xds stream cut", peer=context.peer(), reason="the client does not read", bytes=len(message))
+            # `abort` would wait for the client to read the status; what this stream holds is to be freed now.
+            context.set_code(grpc.StatusCode.DEADLINE_EXCEEDED)
+            context.set_details("the client does not read")
+            return False
+        kind = short(response.type_url)
+        self._metrics.pushes.labels(kind).inc()
+        self._metrics.resources.labels(kind).inc(response.upserts)
+        self._metrics.bytes.labels(kind).inc(len(message))
+        return True
+
+    async def _tell(self, stream: Stream, context: _Context) -> None:
+        log = _log.bind(node=stream.node.id if stream.node else "", peer=context.peer())
+        for happened in stream.events():
+            match happened:
+                case event.Refused(reason):
+                    log.warning("xds stream refused", reason=reason)
+                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
+                case event.Ignored(type_url):
+                    log.warning("xds type not served", type_url=type_url)
+                case event.Stale(type_url, nonce):
+                    log.debug("xds request stale", type_url=type_url, nonce=nonce)
+                case event.Nacked(type_url, suspects, reason):
+                    self._metrics.nacks.labels(short(type_url)).inc()
+                    log.warning("xds response rejected", type_url=type_url, suspects=suspects, reason=reason)
+                case event.Rejected(key, version, reason):
+                    self._metrics.rejections.labels(short(key.type_url)).inc()
+                    log.error(
+                        "xds resource quarantined", type_url=key.type_url, name=key.name, version=version, reason=reason
+                    )
+                    self._on_rejected(happened)
+                case event.Converged(generation, seconds):
+                    self._metrics.convergence.observe(seconds)
+                    log.debug("xds stream in step", generation=generation, seconds=seconds)
+
+
+async def _read(
+    requests: AsyncIterator[DeltaRequest | SotwRequest],
+    inbox: asyncio.Queue[DeltaRequest | SotwRequest],
+    wake: asyncio.Event,
+) -> None:
+    """Moves requests to the inbox until the client closes its side."""
+    async for request in requests:
+        await inbox.put(request)
+        wake.set()
+
+
+async def _follow(latest: Watchable[Snapshot | None], seen: Snapshot | None, wake: asyncio.Event) -> None:
+    while True:
+        seen = await latest.changed(seen)
+        wake.set()
+
+
+async def _woken(wake: asyncio.Event, deadline: float | None, clock: Callable[[], float]) -> None:
+    """Returns when something happened or the deadline has come."""
+    try:
+        async with asyncio.timeout(None if deadline is None else max(0.0, deadline - clock())):
+            await wake.wait()
+    except TimeoutError:
+        return
+
+
+async def _decoded(
+    messages: AsyncIterator[_Message], decode: Callable[[_Message], DeltaRequest | SotwRequest]
+) -> AsyncIterator[DeltaRequest | SotwRequest]:
+    async for message in messages:
+        yield decode(message)
+
+
+def _method(
+    behaviour: Callable[[AsyncIterator[_Message], _Context], Awaitable[None]], parse: Callable[[bytes], _Message]
+) -> grpc.RpcMethodHandler[_Message, bytes]:
+    # The stubs describe the synchronous server only; `grpc.aio` takes coroutines through the same function.
+    behaviour_any: Any = behaviour
+    return grpc.stream_stream_rpc_method_handler(behaviour_any, request_deserializer=parse, response_serializer=None)

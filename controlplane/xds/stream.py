@@ -1,0 +1,266 @@
+"""One xDS stream as a pure machine: both protocol variants, all types or one.
+
+In: requests, snapshots, the time. Out: responses one by one, and events. Law: a response is computed from the state
+of the moment it is asked for, one a type is in flight, and content that was rejected never leaves; so a newer state
+replaces an older one that was not sent, and nothing queues.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+
+from controlplane.model.resource import CLUSTER
+from controlplane.snapshot.snapshot import Changes, Resource, Snapshot, differing_names
+from controlplane.xds import order, response
+from controlplane.xds.event import Converged, Event, Ignored, Nacked, Refused, Rejected, Stale
+from controlplane.xds.quarantine import Quarantine
+from controlplane.xds.request import DeltaRequest, Node, SotwRequest
+from controlplane.xds.selection import Items, Selection
+from controlplane.xds.status import Progress, ProxyStatus, TypeStatus
+from controlplane.xds.subscription import Subscription
+
+
+class Protocol(enum.Enum):
+    """The two variants of xDS."""
+
+    DELTA = "delta"
+    STATE_OF_THE_WORLD = "state-of-the-world"
+
+
+class Stream:
+    """The server's side of one stream, beginning with `snapshot`; `only` is the type of a service for a single type.
+
+    `wait_limit` is how long, in seconds, a route waits for its clusters to be acknowledged, and a removal for whatever
+    still leans on it. The quarantine is shared by all streams. `peer` and `identifier` (this control plane's name) are
+    carried through to status and responses.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        snapshot: Snapshot,
+        quarantine: Quarantine,
+        now: float,
+        *,
+        only: str = "",
+        peer: str = "",
+        identifier: str = "",
+        wait_limit: float = 5.0,
+    ) -> None:
+        self.protocol = protocol
+        self.snapshot = snapshot
+        self.node: Node | None = None
+        self._only = only
+        self._peer = peer
+        self._identifier = identifier
+        self._quarantine = quarantine
+        self._subscriptions: dict[str, Subscription] = {}
+        self._progress: dict[str, Progress] = {}
+        self._selection = Selection(
+            self._subscriptions, quarantine, wait_limit, states=protocol is Protocol.STATE_OF_THE_WORLD
+        )
+        self._events: list[Event] = []
+        self._nonces = 0
+        self._connected_at = now
+        self._behind_since: float | None = None
+        self._acked_generation = 0
+
+    def receive(self, request: DeltaRequest | SotwRequest, now: float) -> None:
+        """Takes one request of the stream's own variant."""
+        type_url = request.type_url or self._only
+        if self.node is None:
+            if request.node is None or not request.node.id:
+                self._events.append(Refused("the first request has no node.id; set node.id in Envoy's bootstrap"))
+                return
+            self.node = request.node
+        if not type_url:
+            self._events.append(Refused("an aggregated request has no type_url; set it on every request"))
+        elif type_url not in order.UPSERT_ORDER or (self._only and type_url != self._only):
+            self._events.append(Ignored(type_url))
+        elif isinstance(request, DeltaRequest):
+            self._receive_delta(type_url, request, now)
+        else:
+            self._receive_sotw(type_url, request, now)
+
+    def offer(self, snapshot: Snapshot, changes: Changes | None, now: float) -> None:
+        """Makes `snapshot` what the client shall have; `changes` since the one before, None to compare everything."""
+        if snapshot is self.snapshot:
+            return
+        self.snapshot = snapshot
+        for type_url, subscription in self._subscriptions.items():
+            table = snapshot.table(type_url)
+            changed = differing_names(subscription.table, table) if changes is None else changes.get(type_url, ())
+            subscription.rebase(table, sorted(changed))
+            if type_url == CLUSTER:
+                for name in changed:
+                    self._selection.look_again(name)
+        if self._behind_since is None and self._subscriptions:
+            self._behind_since = now
+
+    def next_response(self, now: float) -> response.Response | None:
+        """The response to write next, or None: nothing to say before a request, a snapshot or `deadline`."""
+        self._selection.tick(now)
+        for subscription in self._idle(order.UPSERT_ORDER):
+            items = self._selection.upserts(subscription, now)
+            if items or subscription.reply_due:
+                return self._send(subscription, items, now)
+        for subscription in self._idle(order.RETIRED_LAST):
+            if items := self._selection.removals(subscription, now):
+                return self._send(subscription, items, now)
+        if self.deadline() is None and not any(subscription.busy() for subscription in self._subscriptions.values()):
+            self._acked_generation = self.snapshot.generation
+            if self._behind_since is not None:
+                self._events.append(Converged(self.snapshot.generation, now - self._behind_since))
+                self._behind_since = None
+        return None
+
+    def deadline(self) -> float | None:
+        """When `next_response` shall be asked again even if nothing else happens, or None."""
+        return self._selection.deadline()
+
+    def events(self) -> list[Event]:
+        """What happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def status(self) -> ProxyStatus:
+        """How far the client is."""
+        return ProxyStatus(
+            peer=self._peer,
+            protocol=self.protocol.value,
+            node=self.node,
+            connected_at=self._connected_at,
+            offered_generation=self.snapshot.generation,
+            acked_generation=self._acked_generation,
+            types=tuple(
+                self._type_status(type_url) for type_url in order.UPSERT_ORDER if type_url in self._subscriptions
+            ),
+        )
+
+    def _receive_delta(self, type_url: str, request: DeltaRequest, now: float) -> None:
+        subscription = self._subscriptions.get(type_url) or self._subscribe(type_url)
+        if request.nonce:
+            self._answered(subscription, request, now)
+        subscription.change(request.subscribe, request.unsubscribe, request.initial_versions)
+
+    def _receive_sotw(self, type_url: str, request: SotwRequest, now: float) -> None:
+        subscription = self._subscriptions.get(type_url)
+        if subscription is None:
+            subscription = self._subscribe(type_url)
+            subscription.replace(request.names)
+            if (
+                subscription.wildcard
+                and not subscription.names
+                and request.version == _digits(self.snapshot.fingerprint(type_url))
+            ):
+                subscription.assume_in_step()
+        elif request.nonce != self._progress[type_url].sent_nonce:
+            # The answer to the newer response will carry the newer names as well.
+            self._events.append(Stale(type_url, request.nonce))
+        else:
+            if subscription.in_flight is not None:
+                self._answered(subscription, request, now)
+            subscription.replace(request.names)
+
+    def _subscribe(self, type_url: str) -> Subscription:
+        subscription = Subscription(type_url, self.snapshot.table(type_url))
+        self._subscriptions[type_url] = subscription
+        self._progress[type_url] = Progress()
+        return subscription
+
+    def _answered(self, subscription: Subscription, request: DeltaRequest | SotwRequest, now: float) -> None:
+        type_url, progress = subscription.type_url, self._progress[subscription.type_url]
+        if request.error is not None:
+            suspects = subscription.reject(request.nonce, request.error)
+            if suspects is not None:
+                progress.error = request.error
+                self._events.append(Nacked(type_url, len(suspects), request.error))
+                if len(suspects) == 1:
+                    self._quarantined(subscription, suspects[0], request.error)
+                return
+        else:
+            items = subscription.acknowledge(request.nonce)
+            if items is not None:
+                progress.acked(request.nonce, now)
+                for name in items:
+                    progress.rejected.pop(name, None)
+                    if type_url == CLUSTER:
+                        self._selection.look_again(name)
+                return
+        self._events.append(Stale(type_url, request.nonce))
+
+    def _quarantined(self, subscription: Subscription, resource: Resource, reason: str) -> None:
+        held = subscription.held(resource.name)
+        self._quarantine.reject(resource, reason, held if isinstance(held, Resource) else None)
+        rejected = Rejected(resource.key, resource.version, reason, self.node.id if self.node else "")
+        self._progress[resource.type_url].rejected[resource.name] = rejected
+        self._events.append(rejected)
+        if held is None and resource.name in subscription.names:
+            # Asked for by name and never good: the client is told that it does not exist instead of being left to wait.
+            subscription.force(resource.name)
+        subscription.reconsider(resource.name)
+        if resource.type_url == CLUSTER:
+            self._selection.look_again(resource.name)
+
+    def _idle(self, types: tuple[str, ...]) -> Iterator[Subscription]:
+        for type_url in types:
+            subscription = self._subscriptions.get(type_url)
+            if subscription is not None and subscription.in_flight is None:
+                yield subscription
+
+    def _send(self, subscription: Subscription, items: Items, now: float) -> response.Response:
+        type_url = subscription.type_url
+        self._nonces += 1
+        nonce = str(self._nonces)
+        resources = [resource for resource in items.values() if resource is not None]
+        if self.protocol is Protocol.DELTA:
+            removed = [name for name, resource in items.items() if resource is None]
+            answer = response.delta(type_url, nonce, resources, removed, self._identifier)
+        else:
+            if type_url in order.WHOLE_WORLD:
+                resources = _world(subscription, items)
+            answer = response.sotw(type_url, nonce, resources, self._version(subscription, items), self._identifier)
+        subscription.sent(nonce, items)
+        self._selection.sent(subscription, items)
+        self._progress[type_url].sent(nonce, now)
+        return answer
+
+    def _version(self, subscription: Subscription, items: Items) -> str:
+        """The version of what the client holds once it has `items`: the same on every replica with the same content."""
+        fingerprint = self.snapshot.fingerprint(subscription.type_url)
+        for name, held in subscription.behind.items():
+            listed, actual = subscription.table.get(name), items.get(name, held)
+            fingerprint -= listed.fingerprint if listed is not None else 0
+            fingerprint += actual.fingerprint if isinstance(actual, Resource) else 0
+        return _digits(fingerprint)
+
+    def _type_status(self, type_url: str) -> TypeStatus:
+        subscription, progress = self._subscriptions[type_url], self._progress[type_url]
+        return TypeStatus(
+            type_url=type_url,
+            wildcard=subscription.wildcard,
+            names=len(subscription.names),
+            behind=len(subscription.behind),
+            sent_nonce=progress.sent_nonce,
+            sent_at=progress.sent_at,
+            acked_nonce=progress.acked_nonce,
+            acked_at=progress.acked_at,
+            error=progress.error,
+            rejected=tuple(progress.rejected[name] for name in sorted(progress.rejected)),
+        )
+
+
+def _world(subscription: Subscription, items: Items) -> list[Resource]:
+    """Everything the client shall hold after this response: in step, sent now, and the rest as it holds it."""
+    world = []
+    for name in dict.fromkeys((*subscription.table, *subscription.behind)):
+        if subscription.wants(name):
+            resource = items[name] if name in items else subscription.held(name)
+            if isinstance(resource, Resource):
+                world.append(resource)
+    return world
+
+
+def _digits(fingerprint: int) -> str:
+    return f"{fingerprint % (1 << 128):032x}"

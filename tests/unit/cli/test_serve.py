@@ -1,0 +1,41 @@
+"""`isthmus serve`."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from controlplane import app, telemetry
+from controlplane.cli import main, workspace
+from controlplane.settings import Settings
+
+
+def test_the_settings_are_loaded_and_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs are set up as the settings say, then the control plane runs with exactly these settings."""
+    served: list[Settings] = []
+    logs: list[tuple[str, str]] = []
+
+    async def serve(settings: Settings) -> None:
+        served.append(settings)
+
+    monkeypatch.setattr(app, "serve", serve)
+    monkeypatch.setattr(telemetry, "configure", lambda level, log_format: logs.append((level, log_format)))
+    with workspace.opened(tmp_path / "w") as opened:
+        document = workspace.settings_document(opened, "127.0.0.1", 9443, {})
+        workspace.write_yaml(opened.config, {**document, "log": {"level": "debug", "format": "json"}}, "comment")
+    result = CliRunner().invoke(main, ["serve", "--config", str(opened.config)])
+
+    assert result.exit_code == 0, result.stderr
+    assert [settings.front_door.port for settings in served] == [9443]
+    assert logs == [("debug", "json")]
+
+
+def test_wrong_settings_are_said_one_a_line(tmp_path: Path) -> None:
+    """Every wrong setting is named with its value; nothing is started."""
+    config = tmp_path / "config.yaml"
+    config.write_text("frontDoor: {port: 99999, certificateFile: a, privateKeyFile: b}\n")
+    result = CliRunner().invoke(main, ["serve", "--config", str(config)])
+
+    assert result.exit_code == 2
+    assert f"{config}: frontDoor.port:" in result.stderr
+    assert all(line.startswith(f"{config}: ") for line in result.stderr.splitlines())

@@ -1,0 +1,183 @@
+"""Keeping documents up to date with the topology."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import orjson
+
+from controlplane.aio import Watchable
+from controlplane.discovery.client import Reply, Unreachable
+from controlplane.discovery.documents import Documents
+from controlplane.discovery.fetch import Get
+from controlplane.discovery.negotiate import AGGREGATED_CONTENT_TYPE
+from controlplane.discovery.refresh import Refresh
+from controlplane.model.apiservice import ServiceReference
+from controlplane.model.credentials import Credentials
+from controlplane.model.topology import Api, Backend, BackendKey, Topology, Touched
+
+AnApi = Callable[..., Api]
+
+_CORE = Backend(BackendKey(ServiceReference("default", "kubernetes"), "system"), "core", (), dns=False)
+_ALL = Touched(all=True)
+
+
+class _World:
+    """Servers that answer with the versions they are told to, or hang, and the documents made of it."""
+
+    def __init__(self) -> None:
+        self.topology = Watchable(Topology())
+        self.documents = Watchable(Documents())
+        self.asked: list[str] = []
+        self.versions: dict[str, list[str] | None] = {}
+        self.pauses: asyncio.Queue[asyncio.Event] = asyncio.Queue()
+
+    def connect(self, backend: Backend, _: Credentials | None) -> Get:
+        async def get(path: str, *, accept: str, etag: str = "") -> Reply | Unreachable:
+            assert (bool(accept), etag) == (True, "")
+            if path == "/apis":
+                self.asked.append(backend.server_name)
+            if path not in {"/apis", "/api"}:
+                return Reply(404)
+            versions = self.versions.get(backend.server_name, [])
+            if versions is None:
+                await asyncio.Event().wait()
+            items = [{"metadata": {"name": "a.io"}, "versions": [{"version": version} for version in versions or ()]}]
+            return Reply(
+                200, AGGREGATED_CONTENT_TYPE, "", orjson.dumps({"kind": "APIGroupDiscoveryList", "items": items})
+            )
+
+        return get
+
+    async def pause(self, poked: asyncio.Event, _: float) -> None:
+        self.pauses.put_nowait(poked)
+        await poked.wait()
+
+    def register(self, *apis: Api, core: Backend | None = None) -> None:
+        backends = {api.backend: Backend(api.backend, api.backend.service.name, (), dns=False) for api in apis}
+        known = self.topology.value.backends
+        self.topology.publish(
+            Topology(
+                self.topology.value.generation + 1,
+                {api.service.group_version: api for api in apis},
+                {key: known.get(key, backend) for key, backend in backends.items()},
+                core,
+                touched=_ALL,
+            )
+        )
+
+    async def until(self, satisfied: Callable[[Documents], bool]) -> Documents:
+        async with asyncio.timeout(10):
+            while not satisfied(self.documents.value):
+                await self.documents.changed(self.documents.value)
+        return self.documents.value
+
+
+@asynccontextmanager
+async def _world(grace: float = 60.0) -> AsyncIterator[_World]:
+    world = _World()
+    refresh = Refresh(world.topology, world.documents, world.connect, pause=world.pause, grace=grace)
+    running = asyncio.create_task(refresh.run())
+    try:
+        yield world
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_registered_backend_is_asked_and_published(an_api: AnApi) -> None:
+    """What it said is there for every group-version registered with it."""
+    api = an_api("v1.a.io")
+    async with _world() as world:
+        world.versions["web"] = ["v1"]
+        world.register(api)
+
+        documents = await world.until(lambda found: api.backend in found.backends)
+
+    assert not documents.backends[api.backend].versions[api.service.group_version].stale
+
+
+async def test_a_backend_with_a_new_registration_is_asked_anew(an_api: AnApi) -> None:
+    """The second group-version is there after a second attempt, without waiting for the minute to pass."""
+    first, second = an_api("v1.a.io"), an_api("v2.a.io")
+    async with _world() as world:
+        world.register(first)
+        await world.until(lambda found: first.backend in found.backends)
+        world.register(first, second)
+
+        await world.until(lambda found: second.service.group_version in found.backends[first.backend].versions)
+
+    assert world.asked == ["web", "web"]
+
+
+async def test_other_backends_are_left_alone(an_api: AnApi) -> None:
+    """A change of one backend costs one request, and the other's document stays the identical object."""
+    one, other = an_api("v1.a.io", service="one"), an_api("v1.b.io", service="other")
+    async with _world() as world:
+        world.register(one, other)
+        before = await world.until(lambda found: len(found.backends) == 2)
+        world.register(one, other, an_api("v2.b.io", service="other"))
+
+        after = await world.until(lambda found: len(found.backends[other.backend].versions) == 2)
+
+    assert sorted(world.asked) == ["one", "other", "other"]
+    assert before.backends[one.backend] is after.backends[one.backend]
+
+
+async def test_a_backend_without_registrations_is_forgotten(an_api: AnApi) -> None:
+    """Its document goes, and it is asked no more."""
+    api = an_api("v1.a.io")
+    async with _world() as world:
+        world.register(api)
+        await world.until(lambda found: api.backend in found.backends)
+        world.register()
+
+        await world.until(lambda found: not found.backends)
+
+
+async def test_the_same_answer_publishes_nothing(an_api: AnApi) -> None:
+    """What did not change wakes nobody."""
+    api = an_api("v1.a.io")
+    async with _world() as world:
+        world.register(api)
+        before = await world.until(lambda found: api.backend in found.backends)
+        (await world.pauses.get()).set()
+        await world.pauses.get()
+
+        assert (world.asked, world.documents.value is before) == (["web", "web"], True)
+
+
+async def test_a_backend_that_hangs_is_stale_after_the_grace_and_keeps_nobody_waiting(an_api: AnApi) -> None:
+    """The others are published at once, the hanging one as stale while its attempt goes on."""
+    hanging, living = an_api("v1.a.io", service="hanging"), an_api("v1.b.io", service="living")
+    async with _world(grace=0.01) as world:
+        world.versions["hanging"] = None
+        world.register(hanging, living)
+
+        documents = await world.until(lambda found: len(found.backends) == 2)
+
+    assert [documents.backends[api.backend].versions[api.service.group_version].stale for api in (hanging, living)] == [
+        True,
+        False,
+    ]
+
+
+async def test_a_core_is_asked_when_there_is_one_and_forgotten_with_it() -> None:
+    """The core comes and goes by the topology."""
+    async with _world() as world:
+        world.register(core=_CORE)
+        documents = await world.until(lambda found: found.core is not None)
+        world.register()
+        await world.until(lambda found: found.core is None)
+
+    assert (documents.core.reached, world.asked) == (True, ["core"])
+
+
+async def test_a_core_that_hangs_is_known_to_be_unreached_after_the_grace() -> None:
+    """Requests are told so instead of waiting."""
+    async with _world(grace=0.01) as world:
+        world.versions["core"] = None
+        world.register(core=_CORE)
+        documents = await world.until(lambda found: found.core is not None)
+
+    assert not documents.core.reached
