@@ -27,7 +27,7 @@ from controlplane.auth.authenticate import Authentication
 from controlplane.auth.service import handlers as authorization_handlers
 from controlplane.auth.tokens import load_tokens
 from controlplane.discovery.documents import Documents
-from controlplane.discovery.refresh import keep_fresh
+from controlplane.discovery.refresh import Refresh
 from controlplane.discovery.service import application
 from controlplane.errors import IsthmusError, SettingsError, StartError
 from controlplane.model.apiservice import ServiceReference
@@ -64,6 +64,7 @@ async def serve(settings: Settings) -> None:
     log = structlog.get_logger("isthmus")
     topology, policy = Watchable(Topology()), Watchable(Policy())
     documents, snapshots = Watchable(Documents()), SnapshotCache()
+    refresh = Refresh(topology, documents)
     authentication = Watchable[Authentication | None](_authentication(settings, log))
     pipeline = Pipeline(
         registry=Registry(dns_template=settings.dns.template, core=_core(settings.core)),
@@ -84,11 +85,12 @@ async def serve(settings: Settings) -> None:
         stop = stack.enter_context(_stop_signals())
         for address, handlers in faces.items():
             await stack.enter_async_context(_grpc_face(address, handlers))
-        await stack.enter_async_context(_http_face(settings.discovery.listen, application(topology, documents)))
+        discovery = application(topology, documents, refresh.recheck_core)
+        await stack.enter_async_context(_http_face(settings.discovery.listen, discovery))
         log.info("serving", xds=str(settings.xds.listen), manifests=str(settings.manifests))
         await _until_one_ends(
             asyncio.create_task(pipeline.run(sources), name="pipeline"),
-            asyncio.create_task(keep_fresh(topology, documents), name="discovery"),
+            asyncio.create_task(refresh.run(), name="discovery"),
             asyncio.create_task(stop.wait(), name="stop"),
         )
     log.info("stopped")

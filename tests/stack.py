@@ -19,17 +19,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+import kubectl
 import orjson
 import urllib3
 import yaml
 from pki import CertificateAuthority
-from upstream import build
 
 from controlplane.settings import Address
 from controlplane.translation.bootstrap import bootstrap
@@ -53,13 +53,6 @@ def until(condition: Callable[[], object], what: str, patience: float = PATIENCE
         if time.monotonic() > deadline:
             raise AssertionError(f"after {patience:g} s still not so: {what}")
         select.select([], [], [], 0.005)
-
-
-def binary(name: str) -> str:
-    """The path of an upstream server or of kubectl, as built by `make upstream`."""
-    path = build.folder() / name
-    assert path.is_file(), f"{path} is not built; run: make upstream"
-    return str(path)
 
 
 def envoy_binary() -> str:
@@ -112,7 +105,11 @@ class Stack:
     """One front door. `with Stack() as stack:` starts it and ends it."""
 
     def __init__(
-        self, *, core: Mapping[str, object] | None = None, authentication: Mapping[str, object] | None = None
+        self,
+        *,
+        core: Mapping[str, object] | None = None,
+        authentication: Mapping[str, object] | None = None,
+        proxies: CertificateAuthority | None = None,
     ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="isthmus-"))
         self.manifests = self.root / "manifests"
@@ -120,7 +117,7 @@ class Stack:
         self.port = free_port()
         self.clients = CertificateAuthority("clients")
         self.servers = CertificateAuthority("servers")
-        self.proxies = CertificateAuthority("front-proxy")
+        self.proxies = proxies or CertificateAuthority("front-proxy")
         self._settings = self._write_settings(core, authentication)
         self.control_plane: Process | None = None
         self.envoy: Process | None = None
@@ -224,30 +221,22 @@ class Stack:
         """A kubeconfig for that user."""
         path = self.root / f"{name}.kubeconfig"
         certificate, key = self.user(name, *groups)
-        cluster = {"server": self.url, "certificate-authority-data": _encoded(self.servers.certificate)}
-        user = {
-            "client-certificate-data": _encoded(certificate.read_bytes()),
-            "client-key-data": _encoded(key.read_bytes()),
-        }
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "it",
-            "clusters": [{"name": "it", "cluster": cluster}],
-            "users": [{"name": "it", "user": user}],
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-        }
-        path.write_text(yaml.safe_dump(document))
+        kubectl.write_config(path, self.url, self.servers.certificate, certificate, key)
         return path
 
     def kubectl(self, *arguments: str, user: str = "admin", text: str = "") -> subprocess.CompletedProcess[str]:
         """Runs the real kubectl as `admin` (system:masters) or another user (group developers)."""
-        groups = ["system:masters"] if user == "admin" else ["developers"]
-        command = [binary("kubectl"), "--kubeconfig", str(self.kubeconfig(user, *groups)), *arguments]
-        environment = {**os.environ, "HOME": str(self.root)}
-        return subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=60, check=False, env=environment
-        )
+        return kubectl.run(self.kubeconfig(user, *_groups(user)), *arguments, text=text)
+
+    @contextlib.contextmanager
+    def kubectl_running(self, *arguments: str, user: str = "admin") -> Iterator[Process]:
+        """A kubectl that does not end by itself, a watch; what it prints is in the process's log."""
+        command, environment = kubectl.command(self.kubeconfig(user, *_groups(user)), *arguments)
+        process = Process(command, self.root / f"kubectl-{free_port()}.log", environment)
+        try:
+            yield process
+        finally:
+            process.stop(signal.SIGINT)
 
     def stats(self, pattern: str) -> dict[str, int]:
         """Envoy's counters and gauges whose name matches the regular expression."""
@@ -342,6 +331,10 @@ class _AdminConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(PATIENCE)
         self.sock.connect(self._path)
+
+
+def _groups(user: str) -> list[str]:
+    return ["system:masters"] if user == "admin" else ["developers"]
 
 
 def _encoded(data: bytes) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 import click
-import yaml
 
 from controlplane import settings
+from controlplane.cli import files
 from controlplane.translation.bootstrap import bootstrap
 
 
@@ -31,4 +31,4 @@ def command(config: Path, node_id: str, node_cluster: str, output: Literal["yaml
     if output == "json":
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo(yaml.safe_dump(document, sort_keys=False), nl=False)
+        click.echo(files.as_yaml(document), nl=False)

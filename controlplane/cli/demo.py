@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 import controlplane
 from controlplane.cli import files
 from controlplane.cli.workspace import Workspace, read_state, write_state
@@ -82,7 +80,7 @@ def manifest(port: int, ca_bundle: bytes) -> bytes:
         },
     ]
     # Block style without aliases: a person is to read and change this.
-    body = "---\n".join(yaml.dump(document, Dumper=_Plain, sort_keys=False) for document in documents).encode()
+    body = "---\n".join(files.as_yaml(document) for document in documents).encode()
     return _stamp(body) + body
 
 
@@ -107,13 +105,6 @@ def withdraw(workspace: Workspace) -> None:
         # In this order a stop in between leaves a file that `seed` knows; in the other it would look deleted.
         write_state(workspace, replace(read_state(workspace), demo_seeded=False))
         path.unlink()
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes a value that occurs twice twice."""
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 -- PyYAML's signature
-        return True
 
 
 def _stamp(body: bytes) -> bytes:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from pathlib import Path
+
+import yaml
 
 
 def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -30,3 +33,20 @@ def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         with contextlib.suppress(OSError):
             Path(scratch).unlink()
         raise
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what every reader of YAML 1.1 reads alike, and a value that occurs twice twice."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 -- PyYAML's signature
+        return True
+
+
+# Envoy reads a bare y or n as a truth value, as YAML 1.1 says; PyYAML does not, and would leave a node called "n" bare.
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), list("yYnN"))
+
+
+def as_yaml(document: object) -> str:
+    """The document as YAML, its keys in their own order."""
+    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
+    return text

@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-import yaml
-
+from controlplane.cli import files
 from controlplane.model.credentials import KeyPair
 
 _CLUSTER = "isthmus"
@@ -43,7 +42,7 @@ def render(server: str, certificate_authority: bytes, users: Mapping[str, KeyPai
         "contexts": [{"name": name, "context": {"cluster": _CLUSTER, "user": name}} for name in users],
         "current-context": next(iter(users)),
     }
-    return yaml.safe_dump(document, sort_keys=False)
+    return files.as_yaml(document)
 
 
 def _base64(content: bytes) -> str:

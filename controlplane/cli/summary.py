@@ -56,7 +56,7 @@ def _kubectl(front: Front, here: Path) -> list[str]:
     inside = path.is_relative_to(here)
     export = f"export KUBECONFIG={'$PWD/' if inside else ''}{shlex.quote(shown(path, here))}"
     if not front.demo:
-        return [export, "kubectl version", "kubectl api-versions", "kubectl --context alice get --raw /apis"]
+        return [export, "kubectl version", "kubectl get --raw /apis", "kubectl --context alice get --raw /apis"]
     second = "kubectl get clusterservicebrokers"
     if front.sample is not None:
         second = f"kubectl apply -f {shlex.quote(shown(front.sample, here))}"

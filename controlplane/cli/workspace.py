@@ -26,8 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from controlplane.cli import files
 from controlplane.errors import StartError
 
@@ -141,7 +139,7 @@ def settings_document(workspace: Workspace, address: str, port: int, core: Mappi
 
 def write_yaml(path: Path, document: object, comment: str) -> None:
     """Writes `document` to `path` under a line of `comment`."""
-    files.write(path, f"# {comment}\n{yaml.safe_dump(document, sort_keys=False)}".encode())
+    files.write(path, f"# {comment}\n{files.as_yaml(document)}".encode())
 
 
 def read_state(workspace: Workspace) -> State:

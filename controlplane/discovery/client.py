@@ -78,11 +78,11 @@ class BackendClient:
                     try:
                         return await self._ask(backend, endpoint, path, headers, context)
                     except (aiohttp.ClientConnectionError, ConnectionError) as error:
-                        reason = f"{_place(endpoint)}: {str(error) or type(error).__name__}"
+                        reason = f"{_place(endpoint)}: {_words(error)}"
         except TimeoutError:
             reason = f"no answer within {self._seconds:g} s"
         except (aiohttp.ClientError, ssl.SSLError, OSError, ValueError) as error:
-            reason = str(error) or type(error).__name__
+            reason = _words(error)
         return Unreachable(reason)
 
     def _trust(self, backend: Backend, credentials: Credentials | None) -> ssl.SSLContext:
@@ -151,6 +151,15 @@ def _show(context: ssl.SSLContext, client: KeyPair) -> None:
         file.write(client.certificate_chain + b"\n" + client.private_key.reveal())
         file.flush()
         context.load_cert_chain(file.name)
+
+
+def _words(error: Exception) -> str:
+    # aiohttp's own texts show objects of the TLS library; what they wrap says what happened.
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return str(error.os_error)
+    return str(error) or type(error).__name__
 
 
 def _place(endpoint: Endpoint) -> str:

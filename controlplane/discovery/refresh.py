@@ -8,75 +8,96 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 from controlplane.aio import Watchable
 from controlplane.discovery.assignments import Assignments
-from controlplane.discovery.client import backend_client
+from controlplane.discovery.client import Reply, Unreachable, backend_client
 from controlplane.discovery.decode import stale
 from controlplane.discovery.documents import BackendDocument, CoreDocument, Documents
-from controlplane.discovery.fetch import Get, backend_discovery, backend_openapi, core_document
+from controlplane.discovery.fetch import backend_discovery, backend_openapi, core_document
 from controlplane.discovery.follow import Lanes, Pause, Server, follow, pause
 from controlplane.model.credentials import Credentials
 from controlplane.model.topology import Backend, BackendKey, Topology
-
-Connect: TypeAlias = Callable[[Backend, Credentials | None], Get]
 
 _GRACE: Final = 1.0
 _NO_ANSWER: Final = "no answer yet"
 
 
-async def keep_fresh(topology: Watchable[Topology], documents: Watchable[Documents]) -> None:
-    """Asks the servers of the latest topology, for ever, and publishes what they say."""
-    async with backend_client() as client:
-        await Refresh(topology, documents, partial(partial, client.get)).run()
+class Client(Protocol):
+    """Asks servers, as `client.BackendClient` does."""
+
+    async def get(
+        self, backend: Backend, credentials: Credentials | None, path: str, *, accept: str, etag: str = ""
+    ) -> Reply | Unreachable:
+        """The answer, or why there is none; never raises."""
 
 
 class Refresh:
     """One task a server.
 
-    `connect` gives the way to ask a server and `pause` waits between two attempts. After `grace` seconds a server's
-    first answer is not waited for any more: it is listed as stale until it comes.
+    `client` opens the way to ask servers and `pause` waits between two attempts. After `grace` seconds a server's first
+    answer is not waited for any more: it is listed as stale until it comes.
     """
 
     def __init__(
         self,
         topology: Watchable[Topology],
         documents: Watchable[Documents],
-        connect: Connect,
         *,
+        client: Callable[[], AbstractAsyncContextManager[Client]] = backend_client,
         pause: Pause = pause,
         grace: float = _GRACE,
     ) -> None:
         self._topology = topology
         self._documents = documents
-        self._connect = connect
+        self._client = client
         self._pause = pause
         self._grace = grace
         self._lanes = Lanes()
+        # The core waits behind no backend: most of what clients ask about is its.
+        self._core_lanes = Lanes()
         self._assignments = Assignments()
         self._backends: dict[BackendKey, BackendDocument] = {}
         self._core: CoreDocument | None = None
         # The core API server's key is None.
         self._followed: dict[BackendKey | None, tuple[Server, asyncio.Task[None]]] = {}
         self._publishing = False
+        self._rechecks: list[asyncio.Future[None]] = []
 
     async def run(self) -> None:
         """Follows the topology until it is cancelled."""
-        async with asyncio.TaskGroup() as tasks:
+        async with self._client() as client, asyncio.TaskGroup() as tasks:
             while True:
                 topology = self._topology.value
-                self._advance(topology, tasks)
+                self._advance(topology, client, tasks)
                 await self._topology.changed(topology)
 
-    def _advance(self, topology: Topology, tasks: asyncio.TaskGroup) -> None:
+    async def recheck_core(self, seconds: float) -> None:
+        """Returns when the documents hold what the core says now, or after `seconds`.
+
+        What the core serves changes with every CustomResourceDefinition, and a client that has just made one expects to
+        find it. A core that did not answer last time is not waited for.
+        """
+        followed = self._followed.get(None)
+        if followed is None or self._core is None or self._core.failure:
+            return
+        rechecked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._rechecks.append(rechecked)
+        followed[0].poked.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await rechecked
+
+    def _advance(self, topology: Topology, client: Client, tasks: asyncio.TaskGroup) -> None:
         before = self._assignments.topology
         for key in self._assignments.advance(topology):
             if self._assignments.wanted(key):
-                self._ask(key, partial(self._backend_server, key), tasks)
+                self._ask(key, partial(self._backend_server, key, client), tasks)
             else:
                 self._forget(key)
                 if self._backends.pop(key, None) is not None:
@@ -87,32 +108,34 @@ class Refresh:
                 self._core = None
                 self._publish_soon()
         elif topology.core is not before.core or topology.credentials is not before.credentials:
-            self._ask(None, self._core_server, tasks)
+            self._ask(None, partial(self._core_server, client), tasks)
 
     def _ask(self, key: BackendKey | None, server: Callable[[], Server], tasks: asyncio.TaskGroup) -> None:
         if key in self._followed:
             self._followed[key][0].poked.set()
             return
         new = server()
-        self._followed[key] = new, tasks.create_task(follow(new, self._lanes, self._pause))
+        lanes = self._core_lanes if key is None else self._lanes
+        self._followed[key] = new, tasks.create_task(follow(new, lanes, self._pause))
 
     def _forget(self, key: BackendKey | None) -> None:
         _, task = self._followed.pop(key, (None, None))
         if task is not None:
             task.cancel()
 
-    def _backend_server(self, key: BackendKey) -> Server:
+    def _backend_server(self, key: BackendKey, client: Client) -> Server:
         service = key.service
         name = f"{service.namespace}/{service.name}:{service.port}"
-        return Server(name, partial(self._ask_backend, key), partial(self._presume_backend_stale, key), self._grace)
+        attempt = partial(self._ask_backend, key, client)
+        return Server(name, attempt, partial(self._presume_backend_stale, key), self._grace)
 
-    def _core_server(self) -> Server:
-        return Server("core", self._ask_core, self._presume_core_unreached, self._grace)
+    def _core_server(self, client: Client) -> Server:
+        return Server("core", partial(self._ask_core, client), self._presume_core_unreached, self._grace)
 
-    async def _ask_backend(self, key: BackendKey) -> str:
+    async def _ask_backend(self, key: BackendKey, client: Client) -> str:
         topology = self._assignments.topology
         wanted = self._assignments.wanted(key)
-        get = self._connect(topology.backends[key], topology.credentials)
+        get = partial(client.get, topology.backends[key], topology.credentials)
         document = await backend_discovery(get, wanted, self._backends.get(key, BackendDocument()))
         self._record(key, document)
         if not document.failure:
@@ -120,13 +143,21 @@ class Refresh:
             self._record(key, await backend_openapi(get, wanted, document))
         return document.failure
 
-    async def _ask_core(self) -> str:
+    async def _ask_core(self, client: Client) -> str:
         topology = self._assignments.topology
         if topology.core is None:
             return ""
-        get = self._connect(topology.core, topology.credentials)
-        self._record_core(await core_document(get, self._core or CoreDocument()))
-        return self._core.failure if self._core else ""
+        # Who asks from here on may know of something that this attempt no longer sees, and waits for the next one.
+        waiting, self._rechecks = self._rechecks, []
+        document = await core_document(
+            partial(client.get, topology.core, topology.credentials), self._core or CoreDocument()
+        )
+        self._record_core(document)
+        self._publish()
+        for rechecked in waiting:
+            if not rechecked.done():
+                rechecked.set_result(None)
+        return document.failure
 
     def _presume_backend_stale(self, key: BackendKey) -> None:
         document = self._backends.get(key, BackendDocument())
@@ -158,5 +189,7 @@ class Refresh:
             asyncio.get_running_loop().call_soon(self._publish)
 
     def _publish(self) -> None:
+        if not self._publishing:
+            return
         self._publishing = False
         self._documents.publish(Documents(MappingProxyType(dict(self._backends)), self._core))

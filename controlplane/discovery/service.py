@@ -1,8 +1,8 @@
 """Discovery over HTTP.
 
 In: requests that the front door has authenticated and authorized. Out: pages made of the latest topology and documents.
-Law: a request is answered from memory; it waits only for servers that were never asked, and for these a moment. Every
-error has a Status for its body, and no error shows its insides.
+Law: a request is answered from memory; it waits only for the core and for servers that were never asked, and for these
+a moment. Every error has a Status for its body, and no error shows its insides.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ _GZIP_FROM: Final = 128 * 1024
 # in the very next answer, and no answer ever waits for one that hangs.
 _PATIENCE: Final = 1.5
 
+# The core is asked anew for each request: kube-apiserver, too, answers what it serves at that moment. One that takes
+# longer than this is answered for from memory.
+_RECHECK: Final = 1.0
+
 _NOT_READY: Final = Refusal(
     503,
     "ServiceUnavailable",
@@ -41,11 +45,11 @@ _DEFECT: Final = Refusal(500, "InternalError", "an internal error occurred; the 
 
 
 def application(
-    topology: Watchable[Topology], documents: Watchable[Documents], *, patience: float = _PATIENCE
+    topology: Watchable[Topology], documents: Watchable[Documents], recheck_core: Callable[[float], Awaitable[None]]
 ) -> web.Application:
-    """The HTTP face; `patience` is in seconds, the most that a request waits for servers that were never asked."""
+    """The HTTP face; `recheck_core` waits, for so many seconds at most, until the documents hold the core's present."""
     app = web.Application(middlewares=[_refuse_defects])
-    app.router.add_route("*", "/{path:.*}", _Face(topology, documents, patience).handle)
+    app.router.add_route("*", "/{path:.*}", _Face(topology, documents, recheck_core).handle)
     return app
 
 
@@ -59,10 +63,15 @@ async def _refuse_defects(request: web.Request, handler: Handler) -> web.StreamR
 
 
 class _Face:
-    def __init__(self, topology: Watchable[Topology], documents: Watchable[Documents], patience: float) -> None:
+    def __init__(
+        self,
+        topology: Watchable[Topology],
+        documents: Watchable[Documents],
+        recheck_core: Callable[[float], Awaitable[None]],
+    ) -> None:
         self._topology = topology
         self._documents = documents
-        self._patience = patience
+        self._recheck_core = recheck_core
         self._latest: Answers | None = None
         self._joining = asyncio.Lock()
 
@@ -83,9 +92,10 @@ class _Face:
 
     async def _settled(self) -> Answers:
         """The latest answers, as soon as every server in them was asked once, or patience is at its end."""
+        await self._recheck_core(_RECHECK)
         answers = self._current()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(_PATIENCE):
                 while answers.untried:
                     await self._documents.changed(answers.documents)
                     answers = self._current()

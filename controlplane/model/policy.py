@@ -5,7 +5,6 @@ Law: whole and immutable; a request is decided by exactly one Policy from its fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -17,5 +16,5 @@ class Policy:
     """The RBAC objects in force; `generation` grows by one with every change of any of them."""
 
     generation: int = 0
-    roles: Mapping[RoleKey, Role] = field(default_factory=lambda: MappingProxyType({}))
-    bindings: Mapping[BindingKey, RoleBinding] = field(default_factory=lambda: MappingProxyType({}))
+    roles: MappingProxyType[RoleKey, Role] = field(default_factory=lambda: MappingProxyType({}))
+    bindings: MappingProxyType[BindingKey, RoleBinding] = field(default_factory=lambda: MappingProxyType({}))

@@ -5,7 +5,6 @@ Law: what did not change since the generation before is the identical object (`i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -78,8 +77,8 @@ class Topology:
     """One generation. Generations count up by one; the maps are read-only views."""
 
     generation: int = 0
-    apis: Mapping[GroupVersion, Api] = field(default_factory=lambda: MappingProxyType({}))
-    backends: Mapping[BackendKey, Backend] = field(default_factory=lambda: MappingProxyType({}))
+    apis: MappingProxyType[GroupVersion, Api] = field(default_factory=lambda: MappingProxyType({}))
+    backends: MappingProxyType[BackendKey, Backend] = field(default_factory=lambda: MappingProxyType({}))
     core: Backend | None = None
     """The core API server that everything unregistered goes to; None: it gets a 404 Status."""
     credentials: Credentials | None = None

@@ -8,7 +8,7 @@ map); what did not change is the identical object.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
@@ -197,8 +197,9 @@ def _discard(index: defaultdict[K, set[V]], key: K, value: V) -> None:
         del index[key]
 
 
-def _merged(before: Mapping[K, V], changes: dict[K, V | None]) -> Mapping[K, V]:
-    after = dict(before)
+def _merged(before: MappingProxyType[K, V], changes: dict[K, V | None]) -> MappingProxyType[K, V]:
+    # A copy of the dict behind it keeps the hashes; dict(before) would compute all of them again.
+    after = before.copy()
     for key, value in changes.items():
         if value is None:
             after.pop(key, None)

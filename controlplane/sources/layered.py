@@ -1,7 +1,7 @@
 """Objects that are there from the start, under those of a source.
 
-In: default objects, another source's changes. Out: changes in which an object of the source hides the default of the same key,
-and the default comes back when the source lets go of it. Law: a key that has a default always has an object.
+In: default objects, another source's changes. Out: changes in which an object of the source hides the default of the
+same key, and the default comes back when the source lets go of it. Law: a key that has a default always has an object.
 """
 
 from __future__ import annotations

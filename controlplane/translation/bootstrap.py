@@ -7,6 +7,7 @@ ever change comes over xDS.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 from envoy_data_plane.envoy.config.bootstrap.v3 import (
     Admin,
@@ -31,6 +32,8 @@ from envoy_data_plane.envoy.config.core.v3 import (
     SocketAddress,
 )
 from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints
+from envoy_data_plane.envoy.config.overload.v3 import OverloadManager, ResourceMonitor
+from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import DownstreamConnectionsConfig
 from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
     HttpProtocolOptions,
     HttpProtocolOptionsExplicitHttpConfig,
@@ -39,6 +42,10 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 from controlplane.settings import Address
 from controlplane.translation import names
 from controlplane.translation.filters import any_of
+
+# Without a limit a flood of connections ends in a killed process. A connection costs Envoy tens of kilobytes, so this
+# many fit in a few gigabytes; clients multiplex their requests over one or two.
+_MAX_CONNECTIONS: Final = 50_000
 
 
 def bootstrap(xds: Address, *, node_id: str, node_cluster: str, admin: Address | None) -> dict[str, object]:
@@ -57,10 +64,19 @@ def bootstrap(xds: Address, *, node_id: str, node_cluster: str, admin: Address |
             cds_config=ads,
             lds_config=ads,
         ),
+        overload_manager=_connection_limit(),
         static_resources=BootstrapStaticResources(clusters=[_xds_cluster(xds)]),
     )
     document: dict[str, object] = message.to_dict()
     return document
+
+
+def _connection_limit() -> OverloadManager:
+    config = DownstreamConnectionsConfig(max_active_downstream_connections=_MAX_CONNECTIONS)
+    monitor = ResourceMonitor(
+        name="envoy.resource_monitors.global_downstream_max_connections", typed_config=any_of(config)
+    )
+    return OverloadManager(resource_monitors=[monitor])
 
 
 def _xds_cluster(xds: Address) -> Cluster:

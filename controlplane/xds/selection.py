@@ -49,7 +49,7 @@ class Selection:
 
     def upserts(self, subscription: Subscription, now: float) -> Items:
         """The next resources of a type, with those removals that need not wait; a part under trial comes first."""
-        return self._trial(subscription) or self._chunk(subscription, now)
+        return self._trial(subscription, now) or self._chunk(subscription, now)
 
     def removals(self, subscription: Subscription, now: float) -> Items:
         """The removals of a type that nothing leans on any more, or that have waited long enough."""
@@ -101,14 +101,15 @@ class Selection:
             times.append(gate)
         return min(times, default=None)
 
-    def _trial(self, subscription: Subscription) -> Items:
+    def _trial(self, subscription: Subscription, now: float) -> Items:
         while subscription.trials:
             items: Items = {}
             for resource in subscription.trials.pop(0):
                 listed = subscription.table.get(resource.name)
                 wanted = self._quarantine.servable(listed) if listed is not None else None
-                if wanted is not None and wanted.version == resource.version and subscription.wants(resource.name):
-                    items[resource.name] = wanted
+                unchanged = wanted is not None and wanted.version == resource.version
+                if unchanged and subscription.wants(resource.name) and not self._waits(subscription, resource, now):
+                    items[resource.name] = resource
                     subscription.queue.pop(resource.name, None)
                 else:
                     subscription.reconsider(resource.name)
@@ -135,23 +136,23 @@ class Selection:
 
     def _verdict(self, subscription: Subscription, name: str, now: float) -> Resource | Literal[_Verdict.REMOVE] | None:
         listed, held = subscription.table.get(name), subscription.held(name)
-        forced = name in subscription.forced
-        if not forced and version_of(held) == version_of(listed):
+        owed = subscription.owed(name)
+        if not owed and version_of(held) == version_of(listed):
             subscription.note(name, held)
             return None
         good = held if isinstance(held, Resource) else None
         wanted = self._quarantine.servable(listed, good) if listed is not None else None
         if wanted is not None:
-            if not forced and version_of(held) == wanted.version:
+            if not owed and version_of(held) == wanted.version:
                 subscription.hold_back(name)
                 return None
             return None if self._waits(subscription, wanted, now) else wanted
+        if listed is None and (held is not None or name in subscription.doubtful):
+            return self._removal(subscription, name, now)
         if held is None:
-            return self._absent(subscription, name, answer=forced)
-        if listed is not None:
-            subscription.hold_back(name)
-            return None
-        return self._removal(subscription, name, now)
+            return self._absent(subscription, name, answer=name in subscription.forced)
+        subscription.hold_back(name)
+        return None
 
     def _absent(self, subscription: Subscription, name: str, *, answer: bool) -> Literal[_Verdict.REMOVE] | None:
         if answer and not self._states and subscription.type_url not in order.SILENT_WHEN_MISSING:

@@ -99,6 +99,10 @@ class Subscription:
             return False
         return self.held(name) is not None
 
+    def owed(self, name: str) -> bool:
+        """True when `name` is to be answered even if the client seems to hold what it shall."""
+        return name in self.forced or name in self.doubtful
+
     def busy(self) -> bool:
         """True while there is something to send, to wait for or to retire."""
         return bool(self.in_flight or self.queue or self.trials or self.retiring or self.reply_due)
@@ -186,7 +190,7 @@ class Subscription:
         self.held_back.discard(name)
         if version_of(held) == version_of(self.table.get(name)):
             self.behind.pop(name, None)
-            if name not in self.forced:
+            if not self.owed(name):
                 self.queue.pop(name, None)
         else:
             self.behind[name] = held
@@ -221,18 +225,19 @@ class Subscription:
         flight = self._land(nonce)
         if flight is None:
             return None
-        suspects = tuple(item for item in flight.items.values() if item is not None and self.wants(item.name))
+        suspects = tuple(item for item in flight.items.values() if item is not None)
         for name, item in flight.items.items():
             if item is None and self.wants(name):
                 if suspects:
                     self.reconsider(name)
                 else:
                     self.hold_back(name)
-        if len(suspects) > 1:
-            self.trials[:0] = split(suspects, reason)
-            self.doubtful.update((suspect.name, suspect) for suspect in suspects)
-        elif suspects:
+        if len(suspects) == 1:
             self.doubtful.pop(suspects[0].name, None)
+            return suspects
+        wanted = tuple(suspect for suspect in suspects if self.wants(suspect.name))
+        self.doubtful.update((suspect.name, suspect) for suspect in wanted)
+        self.trials[:0] = split(wanted, reason)
         return suspects
 
     def _land(self, nonce: str) -> InFlight | None:
@@ -293,7 +298,12 @@ class Subscription:
 
 
 def split(suspects: tuple[Resource, ...], reason: str) -> list[tuple[Resource, ...]]:
-    """Two parts, neither empty: those whose name the reason holds and the others, or else two halves."""
+    """Two parts, neither empty: those whose name the reason holds and the others, or else two halves.
+
+    What cannot be parted is one part, or none.
+    """
+    if len(suspects) < 2:
+        return [suspects] if suspects else []
     named = {resource.name for resource in suspects if resource.name in reason}
     if 0 < len(named) < len(suspects):
         return [

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +12,12 @@ import orjson
 import pytest
 from aiohttp import web
 from pki import CertificateAuthority
+from yarl import URL
 
 from controlplane.aio import Watchable
 from controlplane.discovery.documents import Documents
 from controlplane.discovery.negotiate import AGGREGATED_CONTENT_TYPE
-from controlplane.discovery.refresh import keep_fresh
+from controlplane.discovery.refresh import Refresh
 from controlplane.discovery.service import application
 from controlplane.model.apiservice import ApiService, Condition, ConditionStatus, GroupVersion, ServiceReference
 from controlplane.model.credentials import Credentials, KeyPair, Secret
@@ -40,7 +41,7 @@ def _ship(version: str, resource: str = "ships") -> dict[str, object]:
 
 @dataclass
 class _ApiServer:
-    """An API server behind TLS. `aggregated` None serves legacy discovery only; `hangs` never answers."""
+    """An API server behind TLS; one that is not `aggregated` refuses that form of discovery, one that `hangs` all."""
 
     groups: dict[str, list[str]]
     aggregated: bool = True
@@ -108,9 +109,10 @@ class _FrontDoor:
         self._url = ""
         self.topology = Watchable(Topology())
         self.documents = Watchable(Documents())
+        self.refresh = Refresh(self.topology, self.documents)
 
     async def start(self) -> None:
-        port = await self._listen(application(self.topology, self.documents), None)
+        port = await self._listen(application(self.topology, self.documents, self.refresh.recheck_core), None)
         self._url = f"http://127.0.0.1:{port}"
 
     async def stop(self) -> None:
@@ -145,14 +147,16 @@ class _FrontDoor:
 
     async def get(
         self, path: str, accept: str = "", method: str = "GET", **headers: str
-    ) -> tuple[int, dict[str, str], bytes]:
+    ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of one answer, as they were sent."""
         sent = {"Accept": accept} | {name.replace("_", "-"): value for name, value in headers.items()}
         async with (
             aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=["Accept-Encoding"]) as session,
-            session.request(method, self._url + path, headers=sent, allow_redirects=False) as response,
+            session.request(
+                method, URL(self._url + path, encoded=True), headers=sent, allow_redirects=False
+            ) as response,
         ):
-            return response.status, dict(response.headers), await response.read()
+            return response.status, response.headers, await response.read()
 
     async def discover(self, path: str = "/apis") -> dict[str, list[str]]:
         """What kubectl makes of aggregated discovery: resources by group-version, ["Stale"] for a stale one."""
@@ -165,13 +169,6 @@ class _FrontDoor:
             for group in orjson.loads(body)["items"]
             for version in group["versions"]
         }
-
-    async def discovered(self, group_version: str, resources: Iterable[str]) -> dict[str, list[str]]:
-        """What is discovered as soon as a group-version has these resources."""
-        async with asyncio.timeout(30):
-            while (found := await self.discover()).get(group_version) != list(resources):
-                await self.documents.changed(self.documents.value)
-        return found
 
     def _publish(self) -> None:
         self.topology.publish(
@@ -208,7 +205,7 @@ class _FrontDoor:
 async def door(tmp_path: Path) -> AsyncIterator[_FrontDoor]:
     """A front door with nothing registered yet."""
     door = _FrontDoor(tmp_path)
-    refreshing = asyncio.create_task(keep_fresh(door.topology, door.documents))
+    refreshing = asyncio.create_task(door.refresh.run())
     await door.start()
     yield door
     refreshing.cancel()
@@ -282,6 +279,17 @@ async def test_registered_groups_stand_among_the_cores_and_shadow_them(door: _Fr
     assert orjson.loads(version)["gitVersion"] == "v1.36.3"
 
 
+async def test_what_the_core_has_just_begun_to_serve_is_in_the_next_answer(door: _FrontDoor) -> None:
+    """A client that made a CustomResourceDefinition finds its resources, and not a minute later."""
+    core = _ApiServer({"apps": ["v1"]}, resource="cores")
+    door.before(await door.behind("core", core))
+    assert await door.discover() == {"apps/v1": ["cores"]}
+
+    core.groups["crd.io"] = ["v1"]
+
+    assert await door.discover() == {"apps/v1": ["cores"], "crd.io/v1": ["cores"]}
+
+
 async def test_without_the_core_nothing_is_claimed(door: _FrontDoor) -> None:
     """A list without the core's groups would have clients act on it; they are told to come again."""
     door.register(await door.behind("web", _ApiServer({"a.io": ["v1"]})), "v1.a.io")
@@ -339,8 +347,9 @@ async def test_the_openapi_index_leads_to_the_backends(door: _FrontDoor) -> None
     expected = {"paths": {"apis/a.io/v1": {"serverRelativeURL": "/openapi/v3/apis/a.io/v1?hash=1"}}}
 
     async with asyncio.timeout(30):
+        seen = door.documents.value
         while orjson.loads((await door.get("/openapi/v3"))[2]) != expected:
-            await door.documents.changed(door.documents.value)
+            seen = await door.documents.changed(seen)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ async def test_stream_is_refused_before_the_first_snapshot(open_face: Opener) ->
     async with within(5):
         code = await call.code()
 
-    assert grpc.StatusCode.UNAVAILABLE == code
+    assert code == grpc.StatusCode.UNAVAILABLE
 
 
 @pytest.mark.parametrize(("type_url", "node"), [("", "envoy-1"), (CLUSTER, "")])
@@ -161,7 +161,7 @@ async def test_broken_first_request_is_an_invalid_argument(open_face: Opener, ty
     async with within(5):
         code = await call.code()
 
-    assert grpc.StatusCode.INVALID_ARGUMENT == code
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_aggregated_delta_stream_serves_and_follows(open_face: Opener) -> None:
@@ -180,11 +180,11 @@ async def test_aggregated_delta_stream_serves_and_follows(open_face: Opener) -> 
         await call.done_writing()
         code = await call.code()
 
-    assert ["a", "b"] == [entry.name for entry in first.resources]
-    assert [("b", b"2")] == [(entry.name, entry.resource.value) for entry in second.resources]
-    assert ["a"] == list(third.removed_resources)
-    assert grpc.StatusCode.OK == code
-    assert "isthmus" == first.control_plane.identifier
+    assert [entry.name for entry in first.resources] == ["a", "b"]
+    assert [(entry.name, entry.resource.value) for entry in second.resources] == [("b", b"2")]
+    assert list(third.removed_resources) == ["a"]
+    assert code == grpc.StatusCode.OK
+    assert first.control_plane.identifier == "isthmus"
 
 
 async def test_aggregated_sotw_stream_serves_and_follows(open_face: Opener) -> None:
@@ -199,8 +199,8 @@ async def test_aggregated_sotw_stream_serves_and_follows(open_face: Opener) -> N
         face.cache.publish(snapshot.updated([resource(CLUSTER, "b", b"b2")]))
         second = await call.read()
 
-    assert [b"a1", b"b1"] == [entry.value for entry in first.resources]
-    assert [b"a1", b"b2"] == [entry.value for entry in second.resources]
+    assert [entry.value for entry in first.resources] == [b"a1", b"b1"]
+    assert [entry.value for entry in second.resources] == [b"a1", b"b2"]
     assert first.version_info != second.version_info
 
 
@@ -238,11 +238,11 @@ async def test_rejection_is_reported(open_face: Opener) -> None:
     version = snapshot.table(CLUSTER)["a"].version
 
     assert [Rejected(ResourceName(CLUSTER, "a"), version, "no such filter", "envoy-1")] == heard
-    assert ["b"] == [entry.name for entry in second.resources]
-    assert (1.0, 1.0) == (
+    assert [entry.name for entry in second.resources] == ["b"]
+    assert (
         face.count("isthmus_xds_nacks_total", type="Cluster"),
         face.count("isthmus_xds_rejections_total", type="Cluster"),
-    )
+    ) == (1.0, 1.0)
 
 
 async def test_closed_streams_leave_nothing_behind(open_face: Opener) -> None:
@@ -262,9 +262,9 @@ async def test_closed_streams_leave_nothing_behind(open_face: Opener) -> None:
         cancelled.cancel()
         await until(lambda: not face.service.statuses() and len(asyncio.all_tasks()) <= tasks)
 
-    assert 2 == open_streams
-    assert 0.0 == face.count("isthmus_xds_streams", protocol="delta")
-    assert 0.0 == face.count("isthmus_xds_streams", protocol="state-of-the-world")
+    assert open_streams == 2
+    assert face.count("isthmus_xds_streams", protocol="delta") == 0.0
+    assert face.count("isthmus_xds_streams", protocol="state-of-the-world") == 0.0
 
 
 async def test_status_tells_how_far_a_proxy_is(open_face: Opener) -> None:
@@ -298,7 +298,7 @@ async def test_node_group_chooses_the_snapshot(open_face: Opener) -> None:
     async with within(5):
         first = await call.read()
 
-    assert ["edge"] == [entry.name for entry in first.resources]
+    assert [entry.name for entry in first.resources] == ["edge"]
 
 
 async def test_client_that_does_not_read_is_cut_off(open_face: Opener) -> None:
@@ -318,7 +318,7 @@ async def test_client_that_does_not_read_is_cut_off(open_face: Opener) -> None:
             await asyncio.sleep(0)
         await until(lambda: not face.service.statuses())
 
-    assert 0.0 == face.count("isthmus_xds_streams", protocol="delta")
+    assert face.count("isthmus_xds_streams", protocol="delta") == 0.0
 
 
 async def test_request_of_many_names_is_received(open_face: Opener) -> None:
@@ -334,4 +334,4 @@ async def test_request_of_many_names_is_received(open_face: Opener) -> None:
         first = await call.read()
 
     assert request.ByteSize() > 4 * 1024 * 1024
-    assert 70_000 == len(first.removed_resources)
+    assert len(first.removed_resources) == 70_000

@@ -1,8 +1,10 @@
 """Everything in this folder needs the real Envoy, kubectl or upstream servers."""
 
 import pathlib
+from collections.abc import Iterator
 
 import pytest
+from kube import KubeApiServer, SampleApiServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -11,3 +13,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.live)
+
+
+@pytest.fixture(scope="session")
+def kube() -> Iterator[KubeApiServer]:
+    """A kube-apiserver for all tests; each leaves it as it was."""
+    with KubeApiServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sample(kube: KubeApiServer) -> Iterator[SampleApiServer]:
+    """A sample-apiserver for all tests, in front of nothing but its certificate's name; each leaves it as it was."""
+    with SampleApiServer(kube) as running:
+        yield running

@@ -11,12 +11,12 @@ import hashlib
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from unit.xds.client import Answer, Client, build
 
 from controlplane.model.resource import CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, EnvoyResource, ResourceName
 from controlplane.snapshot.snapshot import Snapshot
 from controlplane.xds.quarantine import Quarantine
 from controlplane.xds.stream import Protocol
-from unit.xds.client import Answer, Client, build
 
 WAIT_LIMIT = 5.0
 WILDCARDS = (CLUSTER, SCOPED_ROUTE, LISTENER)
@@ -73,6 +73,8 @@ class XdsStream(RuleBasedStateMachine):
         # What the Envoy holds, and since when what it holds differs from what it shall hold.
         self.held: dict[str, dict[str, bytes]] = {type_url: {} for type_url in (*WILDCARDS, ENDPOINTS)}
         self.out_of_step: dict[tuple[str, str], float] = {}
+        # Clusters that the server knows to be held: of a rejected response it cannot know.
+        self.known: set[str] = set()
         self.now = 100.0
         self.connect()
 
@@ -174,7 +176,9 @@ class XdsStream(RuleBasedStateMachine):
         if self.protocol is Protocol.STATE_OF_THE_WORLD:
             # Nobody told the server what is held, so it cannot guard it: the Envoy starts afresh.
             self.held = {type_url: {} for type_url in self.held}
+            self.known = set()
             return
+        self.known = set(self.held[CLUSTER])
         for type_url in (*WILDCARDS, ENDPOINTS):
             self.asked.add(type_url)
             versions = {name: version(body) for name, body in self.held[type_url].items()}
@@ -205,31 +209,30 @@ class XdsStream(RuleBasedStateMachine):
             return None
         self.check_sent(answer)
         self.inbox[answer.type_url] = answer
-        self.nonces[answer.type_url] = answer.nonce
         return answer
 
     def reply(self, answer: Answer, *, in_part: bool) -> None:
         """Acknowledges or rejects a response, and applies of it what an Envoy applies."""
+        self.nonces[answer.type_url] = answer.nonce
         held = self.held[answer.type_url]
         bad = {name for name, body in answer.resources.items() if is_bad(body)}
         if in_part or not bad:
             good = {name: body for name, body in answer.resources.items() if name not in bad}
             whole = self.protocol is Protocol.STATE_OF_THE_WORLD and answer.type_url in WILDCARDS
             for name in [*answer.removed, *(name for name in held if whole and name not in answer.resources)]:
-                self.drop(answer.type_url, name)
+                held.pop(name, None)
             if answer.type_url == ENDPOINTS:
                 good = {name: body for name, body in good.items() if name in self.names}
             held.update(good)
+        if answer.type_url == CLUSTER:
+            self.known &= held.keys()
+            self.known |= held.keys() & answer.resources.keys() if not bad else set()
         names = self.subscription(answer.type_url)
         if bad:
             self.client.nack(answer, names, reason=f"rejected: {min(bad)}")
         else:
             self.client.ack(answer, names)
         self.compare()
-
-    def drop(self, type_url: str, name: str) -> None:
-        """Forgets a resource."""
-        self.held[type_url] = {other: body for other, body in self.held[type_url].items() if other != name}
 
     def compare(self) -> None:
         """Notes since when a name is not as it shall be."""
@@ -317,7 +320,7 @@ class XdsStream(RuleBasedStateMachine):
             assert held is None or unsaid or (type_url == CLUSTER and name in users)
         elif is_bad(wanted.body):
             assert held != wanted.body
-        elif type_url != SCOPED_ROUTE or self.references[wanted.body] <= self.held[CLUSTER].keys():
+        elif type_url != SCOPED_ROUTE or self.references[wanted.body] <= self.known:
             assert wanted.body == held
 
 

@@ -46,6 +46,18 @@ def folder() -> Path:
     return cache / "isthmus" / "upstream" / digest.hexdigest()[:16]
 
 
+def binary(name: str) -> str:
+    """The path of a program that was built.
+
+    Raises:
+        FileNotFoundError: when it was not; the text says how to build it.
+    """
+    path = folder() / name
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not built; run: make upstream")
+    return str(path)
+
+
 def build(target: Path) -> None:
     """Builds every program into `target`, which appears only when all of them are there.
 

@@ -33,6 +33,7 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2  # noq
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2  # noqa: F401
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from pki import CertificateAuthority
 
 from controlplane.model.apiservice import ServiceReference
 from controlplane.model.change import CredentialsChanged, Upsert
@@ -54,7 +55,6 @@ from controlplane.translation.bootstrap import bootstrap
 from controlplane.translation.filters import Scripts
 from controlplane.translation.listeners import FrontDoor
 from controlplane.translation.translate import Translator, everything
-from pki import CertificateAuthority
 
 HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in (HERE / "in").glob("*.yaml"))
@@ -67,6 +67,7 @@ CREDENTIALS = Credentials(
     front_proxy=KeyPair(b"front-proxy chain", Secret(b"front-proxy key")),
     system_roots=b"system roots",
 )
+SCRIPTS = Scripts("-- scope.lua", "-- identity.lua")
 KINDS: dict[str, tuple[str, type[Message]]] = {
     LISTENER: ("listeners", listener_pb2.Listener),
     EXTENSION_CONFIG: ("extensionConfigs", extension_pb2.TypedExtensionConfig),
@@ -79,12 +80,10 @@ KINDS: dict[str, tuple[str, type[Message]]] = {
 Configuration = dict[str, dict[str, dict[str, object]]]
 
 
-def configuration_of(
-    case: str, scripts: Scripts = Scripts("-- scope.lua", "-- identity.lua"), credentials: Credentials = CREDENTIALS
-) -> Configuration:
+def configuration_of(case: str, scripts: Scripts = SCRIPTS, credentials: Credentials = CREDENTIALS) -> Configuration:
     """All resources of a case, by kind and name, in Envoy's JSON form."""
     objects, problems = decoded((HERE / "in" / f"{case}.yaml").read_bytes(), f"{case}.yaml")
-    assert () == problems
+    assert problems == ()
     registry = Registry(dns_template="{name}.{namespace}.svc", core=CORE if case.startswith("core-") else None)
     topology = registry.apply([CredentialsChanged(credentials), *(Upsert(key, thing) for key, thing in objects)])
     translator = Translator(
@@ -131,7 +130,7 @@ def test_every_golden_file_has_its_input(update_golden: bool) -> None:
             path.unlink()
         strays = []
 
-    assert [] == strays
+    assert strays == []
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +156,9 @@ def test_the_real_envoy_accepts_the_configuration(case: str, real_credentials: C
     path.write_text(json.dumps(as_static(configuration_of(case, scripts, real_credentials))))
 
     envoy = Path(sys.executable).with_name("envoy")
-    run = subprocess.run([str(envoy), "--mode", "validate", "-c", str(path)], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [str(envoy), "--mode", "validate", "-c", str(path)], capture_output=True, text=True, check=False
+    )
 
     assert run.returncode == 0, run.stderr[-3000:]
     assert run.stdout.strip().endswith("OK")

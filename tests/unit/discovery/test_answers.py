@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 import pytest
@@ -31,10 +32,11 @@ def _answers(*apis: Api, core: CoreDocument | None = None) -> Answers:
     return Answers(listed, Documents(core=core), with_core=core is not None)
 
 
-def _body(answers: Answers, path: str, accept: str = "") -> object:
+def _body(answers: Answers, path: str, accept: str = "") -> dict[str, Any]:
     page = respond(answers, path, accept)
     assert isinstance(page, Page)
-    return orjson.loads(page.body)
+    document: dict[str, Any] = orjson.loads(page.body)
+    return document
 
 
 @pytest.mark.parametrize("path", ["/apis", "/apis/"])

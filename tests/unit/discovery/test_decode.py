@@ -1,5 +1,7 @@
 """Reading discovery answers."""
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -24,8 +26,8 @@ def _aggregated(*resources: object, **version: object) -> bytes:
     return orjson.dumps({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": items})
 
 
-def _first(body: bytes) -> dict[str, object]:
-    document: dict[str, object] = orjson.loads(read_aggregated(body)[0].versions[0].body)
+def _first(body: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = orjson.loads(read_aggregated(body)[0].versions[0].body)
     return document
 
 

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import orjson
+import pytest
 
 from controlplane.aio import Watchable
 from controlplane.discovery.client import Reply, Unreachable
 from controlplane.discovery.documents import Documents
-from controlplane.discovery.fetch import Get
 from controlplane.discovery.negotiate import AGGREGATED_CONTENT_TYPE
 from controlplane.discovery.refresh import Refresh
 from controlplane.model.apiservice import ServiceReference
@@ -25,29 +25,31 @@ _ALL = Touched(all=True)
 class _World:
     """Servers that answer with the versions they are told to, or hang, and the documents made of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, grace: float) -> None:
         self.topology = Watchable(Topology())
         self.documents = Watchable(Documents())
+        self.refresh = Refresh(self.topology, self.documents, client=self.client, pause=self.pause, grace=grace)
         self.asked: list[str] = []
         self.versions: dict[str, list[str] | None] = {}
         self.pauses: asyncio.Queue[asyncio.Event] = asyncio.Queue()
 
-    def connect(self, backend: Backend, _: Credentials | None) -> Get:
-        async def get(path: str, *, accept: str, etag: str = "") -> Reply | Unreachable:
-            assert (bool(accept), etag) == (True, "")
-            if path == "/apis":
-                self.asked.append(backend.server_name)
-            if path not in {"/apis", "/api"}:
-                return Reply(404)
-            versions = self.versions.get(backend.server_name, [])
-            if versions is None:
-                await asyncio.Event().wait()
-            items = [{"metadata": {"name": "a.io"}, "versions": [{"version": version} for version in versions or ()]}]
-            return Reply(
-                200, AGGREGATED_CONTENT_TYPE, "", orjson.dumps({"kind": "APIGroupDiscoveryList", "items": items})
-            )
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator["_World"]:
+        yield self
 
-        return get
+    async def get(
+        self, backend: Backend, _: Credentials | None, path: str, *, accept: str, etag: str = ""
+    ) -> Reply | Unreachable:
+        assert (bool(accept), etag) == (True, "")
+        if path == "/apis":
+            self.asked.append(backend.server_name)
+        if path not in {"/apis", "/api"}:
+            return Reply(404)
+        versions = self.versions.get(backend.server_name, [])
+        if versions is None:
+            await asyncio.Event().wait()
+        items = [{"metadata": {"name": "a.io"}, "versions": [{"version": version} for version in versions or ()]}]
+        return Reply(200, AGGREGATED_CONTENT_TYPE, "", orjson.dumps({"kind": "APIGroupDiscoveryList", "items": items}))
 
     async def pause(self, poked: asyncio.Event, _: float) -> None:
         self.pauses.put_nowait(poked)
@@ -75,9 +77,8 @@ class _World:
 
 @asynccontextmanager
 async def _world(grace: float = 60.0) -> AsyncIterator[_World]:
-    world = _World()
-    refresh = Refresh(world.topology, world.documents, world.connect, pause=world.pause, grace=grace)
-    running = asyncio.create_task(refresh.run())
+    world = _World(grace)
+    running = asyncio.create_task(world.refresh.run())
     try:
         yield world
     finally:
@@ -181,3 +182,57 @@ async def test_a_core_that_hangs_is_known_to_be_unreached_after_the_grace() -> N
         documents = await world.until(lambda found: found.core is not None)
 
     assert not documents.core.reached
+
+
+async def test_a_rechecked_core_says_what_it_serves_now() -> None:
+    """What was made a moment ago is in the documents when the recheck returns."""
+    async with _world() as world:
+        world.register(core=_CORE)
+        await world.until(lambda found: found.core is not None)
+        world.versions["core"] = ["v1"]
+
+        await world.refresh.recheck_core(60)
+
+        groups = world.documents.value.core.apis.groups
+    assert [(group.name, len(group.versions)) for group in groups] == [("a.io", 1)]
+
+
+async def test_a_recheck_during_an_attempt_waits_for_the_next_one() -> None:
+    """The attempt under way may have looked before the change was made."""
+    async with _world() as world:
+        world.register(core=_CORE)
+        await world.until(lambda found: found.core is not None)
+        asked = len(world.asked)
+        first = asyncio.create_task(world.refresh.recheck_core(60))
+        while len(world.asked) == asked:
+            await asyncio.wait([first], timeout=0)
+        await world.refresh.recheck_core(60)
+
+    assert first.done()
+    assert len(world.asked) >= asked + 2
+
+
+async def test_a_core_that_hangs_is_waited_for_no_longer_than_asked() -> None:
+    """The recheck gives up, the attempt goes on."""
+    async with _world() as world:
+        world.register(core=_CORE)
+        before = await world.until(lambda found: found.core is not None)
+        world.versions["core"] = None
+
+        await world.refresh.recheck_core(0.01)
+
+        assert world.documents.value is before
+
+
+@pytest.mark.parametrize("core", [None, _CORE])
+async def test_a_core_that_is_missing_or_failing_is_not_rechecked(core: Backend | None) -> None:
+    """Nobody waits for what is known to be gone; its own rhythm finds out when it is back."""
+    async with _world(grace=0.01) as world:
+        world.versions["core"] = None
+        world.register(core=core)
+        await world.until(lambda found: (found.core is None) is (core is None))
+        asked = len(world.asked)
+
+        await world.refresh.recheck_core(60)
+
+        assert len(world.asked) == asked

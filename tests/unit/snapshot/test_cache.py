@@ -16,7 +16,7 @@ def test_nothing_is_served_before_the_first_publish() -> None:
     """S6: no snapshot is told from an empty one."""
     cache = SnapshotCache()
 
-    assert (None, None) == (cache.latest(), cache.changes_since(0))
+    assert (cache.latest(), cache.changes_since(0)) == (None, None)
 
     cache.publish(Snapshot())
 
@@ -29,7 +29,7 @@ def test_groups_are_apart() -> None:
 
     cache.publish(Snapshot(), group="edge")
 
-    assert (None, True) == (cache.latest(), cache.latest("edge") is not None)
+    assert (cache.latest(), cache.latest("edge") is not None) == (None, True)
 
 
 def test_changes_since_joins_the_steps_between() -> None:
@@ -41,7 +41,7 @@ def test_changes_since_joins_the_steps_between() -> None:
 
     assert {CLUSTER: frozenset({"b", "c"})} == cache.changes_since(first.generation)
     assert {CLUSTER: frozenset({"b", "c"})} == cache.changes_since(second.generation)
-    assert {} == cache.changes_since(second.generation + 1)
+    assert cache.changes_since(second.generation + 1) == {}
 
 
 def test_changes_since_is_computed_once_for_all_streams() -> None:
@@ -60,9 +60,9 @@ def test_changes_since_forgotten_generations_are_unknown() -> None:
     for name in "bcd":
         snapshots.append(cache.publish(step(snapshots[-1], name)))
 
-    assert [None, True, True] == [
+    assert [
         changes if (changes := cache.changes_since(snapshot.generation)) is None else True for snapshot in snapshots[:3]
-    ]
+    ] == [None, True, True]
 
 
 def test_coalesced_updates_are_told_whole() -> None:

@@ -34,7 +34,7 @@ def test_sotw_frame_is_a_resources_field_in_the_same_memory() -> None:
     frame = resource.sotw_frame
     message = DiscoveryResponse.FromString(bytes(frame)).resources[0]
 
-    assert (CLUSTER, b"body") == (message.type_url, message.value)
+    assert (message.type_url, message.value) == (CLUSTER, b"body")
     assert frame.obj is resource.delta_frame
 
 
@@ -53,7 +53,7 @@ def test_given_version_is_kept() -> None:
     """Whoever embeds this may bring versions of their own."""
     snapshot = Snapshot.of([(CLUSTER, "a", "v7", b"body")])
 
-    assert "v7" == snapshot.table(CLUSTER)["a"].version
+    assert snapshot.table(CLUSTER)["a"].version == "v7"
 
 
 def test_of_refuses_a_name_given_twice() -> None:
@@ -94,14 +94,14 @@ def test_update_leaves_the_snapshot_before_alone() -> None:
 
     first.updated([cluster("b")], [ResourceName(CLUSTER, "a")])
 
-    assert ["a"] == list(first.table(CLUSTER))
+    assert list(first.table(CLUSTER)) == ["a"]
 
 
 def test_name_both_removed_and_upserted_is_upserted() -> None:
     """A replaced object arrives as both, and must not vanish."""
     snapshot = Snapshot().updated([cluster("a")]).updated([cluster("a", b"2")], [ResourceName(CLUSTER, "a")])
 
-    assert b"2" == snapshot.table(CLUSTER)["a"].body
+    assert snapshot.table(CLUSTER)["a"].body == b"2"
 
 
 def test_removal_is_touched() -> None:

@@ -111,7 +111,8 @@ def test_the_items_of_a_typed_list_need_not_repeat_its_kind() -> None:
         (
             _a_role("a", namespace="Shop"),
             (
-                'api.yaml, document 2: Role Shop/a: metadata.namespace: Invalid value: "Shop": must be lower case letters, '
+                'api.yaml, document 2: Role Shop/a: metadata.namespace: Invalid value: "Shop": '
+                "must be lower case letters, "
                 "digits and '-', beginning and ending with a letter or digit (RFC 1123 label); "
                 "write the name of a namespace"
             ),
@@ -119,7 +120,8 @@ def test_the_items_of_a_typed_list_need_not_repeat_its_kind() -> None:
         (
             {"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": "a", "namespace": "shop"}},
             (
-                'api.yaml, document 2: ClusterRole a: metadata.namespace: Invalid value: "shop": not allowed on this type: '
+                'api.yaml, document 2: ClusterRole a: metadata.namespace: Invalid value: "shop": '
+                "not allowed on this type: "
                 "ClusterRole has no namespace; remove it"
             ),
         ),

@@ -198,7 +198,8 @@ def test_a_bundle_with_one_certificate_that_parses_holds() -> None:
             _an_apiservice(service={"namespace": "shop", "name": "api", "port": 65536}),
             [
                 (
-                    "spec.service.port: Invalid value: 65536: port is not valid: must be between 1 and 65535, inclusive; "
+                    "spec.service.port: Invalid value: 65536: port is not valid: "
+                    "must be between 1 and 65535, inclusive; "
                     "write the port of the Service, or leave it out for 443"
                 )
             ],
@@ -276,7 +277,7 @@ def test_all_defects_are_told_at_once() -> None:
     manifest = _an_apiservice("nope", version="1", groupPriorityMinimum=0, versionPriority=0, service={}, caBundle="?")
     fields = [sentence.split(":")[0] for sentence in _sentences(manifest)]
 
-    assert [
+    expected = [
         "spec.version",
         "metadata.name",
         "spec.groupPriorityMinimum",
@@ -284,4 +285,5 @@ def test_all_defects_are_told_at_once() -> None:
         "spec.service.namespace",
         "spec.service.name",
         "spec.caBundle",
-    ] == fields
+    ]
+    assert expected == fields

@@ -197,7 +197,8 @@ def test_each_binding_is_read(manifest: dict[str, object], expected: RoleBinding
             [
                 "subjects[0].namespace: Required value; write the namespace of the ServiceAccount",
                 (
-                    "subjects[0].name: Invalid value: \"A\": must be lower case letters, digits, '-' and '.', each part "
+                    "subjects[0].name: Invalid value: \"A\": must be lower case letters, digits, '-' and '.', "
+                    "each part "
                     "beginning and ending with a letter or digit (RFC 1123 subdomain); "
                     "write the name of the ServiceAccount"
                 ),

@@ -225,8 +225,8 @@ def test_an_address_of_the_slices_type_holds(kind: str, address: str) -> None:
             "FQDN",
             "A",
             (
-                "must be lower case letters, digits, '-' and '.', each part beginning and ending with a letter or digit "
-                "(RFC 1123 subdomain)"
+                "must be lower case letters, digits, '-' and '.', each part beginning and ending with a letter or "
+                "digit (RFC 1123 subdomain)"
             ),
         ),
     ],
@@ -274,7 +274,8 @@ def test_an_address_that_does_not_hold_says_why(kind: str, address: str, reason:
             [
                 (
                     "metadata.name: Invalid value: \"A\": must be lower case letters, digits, '-' and '.', "
-                    "each part beginning and ending with a letter or digit (RFC 1123 subdomain); rename the EndpointSlice"
+                    "each part beginning and ending with a letter or digit (RFC 1123 subdomain); "
+                    "rename the EndpointSlice"
                 )
             ],
         ),

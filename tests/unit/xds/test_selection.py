@@ -41,10 +41,12 @@ def test_m1_added_api_goes_out_cluster_first() -> None:
     client.ack(cluster)
     route = client.next()
 
-    assert [(CLUSTER, ["b"], []), (ENDPOINTS, ["b"], []), (SCOPED_ROUTE, ["s"], [])] == told(
-        [cluster, endpoints, route]
-    )
-    assert (None, None) == (waiting, still_waiting)
+    assert told([cluster, endpoints, route]) == [
+        (CLUSTER, ["b"], []),
+        (ENDPOINTS, ["b"], []),
+        (SCOPED_ROUTE, ["s"], []),
+    ]
+    assert (waiting, still_waiting) == (None, None)
 
 
 def test_m2_repointed_route_keeps_its_old_cluster_until_acknowledged() -> None:
@@ -58,9 +60,11 @@ def test_m2_repointed_route_keeps_its_old_cluster_until_acknowledged() -> None:
     client.ack(route)
     removal = client.next()
 
-    assert [(CLUSTER, ["b"], []), (SCOPED_ROUTE, ["r"], []), (CLUSTER, [], ["a"])] == told(
-        [new_cluster, route, removal]
-    )
+    assert told([new_cluster, route, removal]) == [
+        (CLUSTER, ["b"], []),
+        (SCOPED_ROUTE, ["r"], []),
+        (CLUSTER, [], ["a"]),
+    ]
     assert waiting is None
 
 
@@ -90,7 +94,7 @@ def test_m3_changed_cluster_does_not_hold_its_route() -> None:
     client = in_step()
     client.offer(client.stream.snapshot.updated([build.cluster("a", "2"), scope("r", "a", body="2")]))
 
-    assert [CLUSTER, SCOPED_ROUTE] == [answer.type_url for answer in client.all()]
+    assert [answer.type_url for answer in client.all()] == [CLUSTER, SCOPED_ROUTE]
 
 
 def test_m3_wait_for_a_cluster_has_a_limit() -> None:
@@ -104,8 +108,8 @@ def test_m3_wait_for_a_cluster_has_a_limit() -> None:
     almost = client.next()
     client.now = 105.0
 
-    assert (None, 105.0, None) == (before, deadline, almost)
-    assert [(SCOPED_ROUTE, ["s"], [])] == told(client.all())
+    assert (before, deadline, almost) == (None, 105.0, None)
+    assert told(client.all()) == [(SCOPED_ROUTE, ["s"], [])]
     assert client.stream.deadline() is None
 
 
@@ -118,7 +122,7 @@ def test_m3_wait_for_two_clusters_has_one_limit() -> None:
     client.now = 103.0
     client.ack(cluster)
 
-    assert (None, 105.0) == (client.next(), client.stream.deadline())
+    assert (client.next(), client.stream.deadline()) == (None, 105.0)
 
 
 def test_m3_route_to_a_rejected_cluster_is_held_back() -> None:
@@ -130,12 +134,12 @@ def test_m3_route_to_a_rejected_cluster_is_held_back() -> None:
     client.ack(other)
     client.now = 1000.0
 
-    assert [(CLUSTER, ["bad"], []), (SCOPED_ROUTE, ["other"], [])] == told([cluster, other])
-    assert (None, None) == (client.next(), client.stream.deadline())
+    assert told([cluster, other]) == [(CLUSTER, ["bad"], []), (SCOPED_ROUTE, ["other"], [])]
+    assert (client.next(), client.stream.deadline()) == (None, None)
 
     client.offer(client.stream.snapshot.updated([build.cluster("bad", "good")]))
 
-    assert [(CLUSTER, ["bad"], []), (SCOPED_ROUTE, ["r"], [])] == told(client.settle())
+    assert told(client.settle()) == [(CLUSTER, ["bad"], []), (SCOPED_ROUTE, ["r"], [])]
 
 
 def test_m3_cluster_of_a_held_back_route_is_kept() -> None:
@@ -153,7 +157,7 @@ def test_m3_cluster_of_a_held_back_route_is_kept() -> None:
 
     client.offer(client.stream.snapshot.updated([build.cluster("bad", "good")]))
 
-    assert [(CLUSTER, ["bad"], []), (SCOPED_ROUTE, ["r"], []), (CLUSTER, [], ["a"])] == told(client.settle())
+    assert told(client.settle()) == [(CLUSTER, ["bad"], []), (SCOPED_ROUTE, ["r"], []), (CLUSTER, [], ["a"])]
 
 
 def test_m3_stream_without_clusters_holds_no_route() -> None:
@@ -161,7 +165,7 @@ def test_m3_stream_without_clusters_holds_no_route() -> None:
     client = delta(build.snapshot(scope("r", "a")), only=SCOPED_ROUTE)
     client.ask(SCOPED_ROUTE)
 
-    assert [(SCOPED_ROUTE, ["r"], [])] == told(client.all())
+    assert told(client.all()) == [(SCOPED_ROUTE, ["r"], [])]
 
 
 def test_m3_known_clusters_from_before_the_stream_hold_no_route() -> None:
@@ -171,7 +175,7 @@ def test_m3_known_clusters_from_before_the_stream_hold_no_route() -> None:
     client.ask(CLUSTER, initial_versions={"a": snapshot.table(CLUSTER)["a"].version})
     client.ask(SCOPED_ROUTE)
 
-    assert [CLUSTER, SCOPED_ROUTE] == [answer.type_url for answer in client.all()]
+    assert [answer.type_url for answer in client.all()] == [CLUSTER, SCOPED_ROUTE]
 
 
 def test_m4_route_goes_before_its_cluster() -> None:
@@ -190,7 +194,7 @@ def test_m4_route_goes_before_its_cluster() -> None:
 
         client.ack(answer)
 
-    assert [(SCOPED_ROUTE, [], ["r"]), (CLUSTER, [], ["a"]), (ENDPOINTS, [], ["a"])] == told(steps)
+    assert told(steps) == [(SCOPED_ROUTE, [], ["r"]), (CLUSTER, [], ["a"]), (ENDPOINTS, [], ["a"])]
 
 
 def test_m4_wait_for_the_route_has_a_limit() -> None:
@@ -202,8 +206,8 @@ def test_m4_wait_for_the_route_has_a_limit() -> None:
     deadline = client.stream.deadline()
     client.now = deadline
 
-    assert (None, 105.0) == (waiting, deadline)
-    assert [(CLUSTER, [], ["a"])] == told(client.all())
+    assert (waiting, deadline) == (None, 105.0)
+    assert told(client.all()) == [(CLUSTER, [], ["a"])]
 
 
 def test_m4_secret_goes_after_the_listener_that_names_it() -> None:
@@ -216,7 +220,7 @@ def test_m4_secret_goes_after_the_listener_that_names_it() -> None:
     client.settle()
     client.offer(client.stream.snapshot.updated([build.of(LISTENER, "l", "2")], [ResourceName(SECRET, "s")]))
 
-    assert [(LISTENER, ["l"], []), (SECRET, [], ["s"])] == told(client.settle())
+    assert told(client.settle()) == [(LISTENER, ["l"], []), (SECRET, [], ["s"])]
 
 
 def test_removed_and_added_again_while_waiting_stays() -> None:
@@ -230,7 +234,7 @@ def test_removed_and_added_again_while_waiting_stays() -> None:
     client.offer(without.updated([build.cluster("a"), scope("r", "a")]))
     client.ack(removal)
 
-    assert [(SCOPED_ROUTE, ["r"], [])] == told(client.settle())
+    assert told(client.settle()) == [(SCOPED_ROUTE, ["r"], [])]
 
 
 def test_route_does_not_go_while_its_cluster_is_being_removed() -> None:
@@ -245,9 +249,9 @@ def test_route_does_not_go_while_its_cluster_is_being_removed() -> None:
     waiting = client.next()
     client.ack(removal)
 
-    assert [(CLUSTER, [], ["a"])] == told([removal])
+    assert told([removal]) == [(CLUSTER, [], ["a"])]
     assert waiting is None
-    assert [(CLUSTER, ["a"], []), (SCOPED_ROUTE, ["r"], [])] == told(client.settle())
+    assert told(client.settle()) == [(CLUSTER, ["a"], []), (SCOPED_ROUTE, ["r"], [])]
 
 
 def test_secrets_go_one_a_response() -> None:
@@ -255,7 +259,7 @@ def test_secrets_go_one_a_response() -> None:
     client = delta(build.snapshot(build.of(SECRET, "a"), build.of(SECRET, "b")))
     client.ask(SECRET, ["a", "b"])
 
-    assert [(SECRET, ["a"], []), (SECRET, ["b"], [])] == told(client.settle())
+    assert told(client.settle()) == [(SECRET, ["a"], []), (SECRET, ["b"], [])]
 
 
 def test_sotw_world_keeps_what_must_not_go_yet() -> None:

@@ -26,7 +26,7 @@ def test_s2_aggregated_request_without_a_type_is_refused() -> None:
 
     client.ask("")
 
-    assert 1 == len(client.events(Refused))
+    assert len(client.events(Refused)) == 1
 
 
 def test_s2_single_type_service_supplies_the_type() -> None:
@@ -35,7 +35,7 @@ def test_s2_single_type_service_supplies_the_type() -> None:
 
     client.ask("", ["a"])
 
-    assert (CLUSTER, {"a": b"a=1"}, []) == client.next().content
+    assert client.next().content == (CLUSTER, {"a": b"a=1"}, [])
 
 
 @pytest.mark.parametrize("only", ["", LISTENER])
@@ -46,10 +46,10 @@ def test_s2_unknown_type_is_ignored(only: str) -> None:
     client.ask("type.googleapis.com/unknown.Type", ["x"])
     client.ask(LISTENER)
 
-    assert (["Ignored"], {"l": b"l=1"}) == (
+    assert (
         [type(event).__name__ for event in client.stream.events()],
         client.next().resources,
-    )
+    ) == (["Ignored"], {"l": b"l=1"})
 
 
 @pytest.mark.parametrize("node", [None, "empty"])
@@ -59,7 +59,7 @@ def test_s3_first_request_needs_a_node_id(node: str | None) -> None:
 
     client.ask(CLUSTER, node=Node("") if node else None)
 
-    assert 1 == len(client.events(Refused))
+    assert len(client.events(Refused)) == 1
 
 
 def test_s3_node_is_that_of_the_first_request() -> None:
@@ -69,7 +69,7 @@ def test_s3_node_is_that_of_the_first_request() -> None:
     client.ask(LISTENER, node=None)
     client.ask(ROUTE, node=Node("second"))
 
-    assert ("first", []) == (client.stream.node.id, client.events(Refused))
+    assert (client.stream.node.id, client.events(Refused)) == ("first", [])
 
 
 def test_s4_streams_of_one_node_share_nothing() -> None:
@@ -81,7 +81,7 @@ def test_s4_streams_of_one_node_share_nothing() -> None:
 
     new.ask(CLUSTER)
 
-    assert {"a": b"a=1"} == new.next().resources
+    assert new.next().resources == {"a": b"a=1"}
 
 
 def test_s7_nonces_grow() -> None:
@@ -120,7 +120,7 @@ def test_s9_one_response_a_type_is_in_flight() -> None:
 
     client.ack(first)
 
-    assert [{"a": b"a=4"}] == [answer.resources for answer in client.settle()]
+    assert [answer.resources for answer in client.settle()] == [{"a": b"a=4"}]
 
 
 def test_s9_other_types_do_not_wait_for_one_in_flight() -> None:
@@ -129,7 +129,7 @@ def test_s9_other_types_do_not_wait_for_one_in_flight() -> None:
     client.ask(CLUSTER)
     client.ask(ENDPOINTS, ["a"])
 
-    assert [CLUSTER, ENDPOINTS] == [answer.type_url for answer in client.all()]
+    assert [answer.type_url for answer in client.all()] == [CLUSTER, ENDPOINTS]
 
 
 def test_change_back_while_in_flight_is_sent() -> None:
@@ -142,7 +142,7 @@ def test_change_back_while_in_flight_is_sent() -> None:
     client.offer(client.stream.snapshot.updated([build.cluster("a", "1")]))
     client.ack(second)
 
-    assert {"a": b"a=1"} == client.next().resources
+    assert client.next().resources == {"a": b"a=1"}
 
 
 def test_d1_matching_initial_versions_send_nothing() -> None:
@@ -153,7 +153,7 @@ def test_d1_matching_initial_versions_send_nothing() -> None:
 
     client.ask(CLUSTER, initial_versions=versions)
 
-    assert [(CLUSTER, {}, [])] == [answer.content for answer in client.settle()]
+    assert [answer.content for answer in client.settle()] == [(CLUSTER, {}, [])]
 
 
 def test_d1_only_differences_to_initial_versions_are_sent() -> None:
@@ -164,8 +164,8 @@ def test_d1_only_differences_to_initial_versions_are_sent() -> None:
 
     client.ask(LISTENER, initial_versions=versions)
 
-    assert [(LISTENER, {"other": b"other=1", "new": b"new=1"}, ["gone"])] == [
-        answer.content for answer in client.settle()
+    assert [answer.content for answer in client.settle()] == [
+        (LISTENER, {"other": b"other=1", "new": b"new=1"}, ["gone"])
     ]
 
 
@@ -176,7 +176,7 @@ def test_d1_holds_for_names_subscribed_to() -> None:
 
     client.ask(ENDPOINTS, ["a", "b"], initial_versions={"a": snapshot.table(ENDPOINTS)["a"].version})
 
-    assert [{"b": b"b=1"}] == [answer.resources for answer in client.settle()]
+    assert [answer.resources for answer in client.settle()] == [{"b": b"b=1"}]
 
 
 def test_d1_counts_on_the_first_request_only() -> None:
@@ -188,7 +188,7 @@ def test_d1_counts_on_the_first_request_only() -> None:
 
     client.ask(ENDPOINTS, ["b"], initial_versions={"b": snapshot.table(ENDPOINTS)["b"].version})
 
-    assert {"b": b"b=1"} == client.next().resources
+    assert client.next().resources == {"b": b"b=1"}
 
 
 def test_d2_every_subscription_is_answered() -> None:
@@ -199,7 +199,7 @@ def test_d2_every_subscription_is_answered() -> None:
 
     client.ask(ENDPOINTS, ["a"])
 
-    assert {"a": b"a=1"} == client.next().resources
+    assert client.next().resources == {"a": b"a=1"}
 
 
 def test_d3_missing_name_is_answered_as_removed() -> None:
@@ -208,7 +208,7 @@ def test_d3_missing_name_is_answered_as_removed() -> None:
 
     client.ask(ENDPOINTS, ["nobody"])
 
-    assert [(ENDPOINTS, {}, ["nobody"])] == [answer.content for answer in client.settle()]
+    assert [answer.content for answer in client.settle()] == [(ENDPOINTS, {}, ["nobody"])]
 
 
 @pytest.mark.parametrize("type_url", [ROUTE, EXTENSION_CONFIG])
@@ -221,7 +221,7 @@ def test_d3_missing_route_is_not_answered(type_url: str) -> None:
 
     client.offer(client.stream.snapshot.updated([build.of(type_url, "r")]))
 
-    assert {"r": b"r=1"} == client.next().resources
+    assert client.next().resources == {"r": b"r=1"}
 
 
 def test_d4_missing_name_is_sent_when_created() -> None:
@@ -232,7 +232,7 @@ def test_d4_missing_name_is_sent_when_created() -> None:
 
     client.offer(client.stream.snapshot.updated([build.endpoints("late"), build.endpoints("other")]))
 
-    assert [{"late": b"late=1"}] == [answer.resources for answer in client.settle()]
+    assert [answer.resources for answer in client.settle()] == [{"late": b"late=1"}]
 
 
 def test_d5_stale_nonce_still_subscribes() -> None:
@@ -243,11 +243,11 @@ def test_d5_stale_nonce_still_subscribes() -> None:
 
     client.ask(ENDPOINTS, ["b"], unsubscribe=("c",), nonce="0")
 
-    assert (1, None) == (len(client.events(Stale)), client.next())
+    assert (len(client.events(Stale)), client.next()) == (1, None)
 
     client.ack(first)
 
-    assert [{"b": b"b=1"}] == [answer.resources for answer in client.settle()]
+    assert [answer.resources for answer in client.settle()] == [{"b": b"b=1"}]
 
 
 def test_d6_spontaneous_request_is_no_ack() -> None:
@@ -273,7 +273,7 @@ def test_d6_nack_does_not_commit() -> None:
 
     client.offer(client.stream.snapshot.updated([build.endpoints("a", "good")]))
 
-    assert [{"a": b"a=good"}] == [answer.resources for answer in client.settle()]
+    assert [answer.resources for answer in client.settle()] == [{"a": b"a=good"}]
 
 
 def test_d7_unsubscribing_needs_no_answer() -> None:
@@ -296,7 +296,7 @@ def test_d7_unsubscribing_a_name_under_a_wildcard_is_answered() -> None:
 
     client.ask(CLUSTER, unsubscribe=("a", "missing"))
 
-    assert (CLUSTER, {"a": b"a=1"}, ["missing"]) == client.next().content
+    assert client.next().content == (CLUSTER, {"a": b"a=1"}, ["missing"])
 
 
 @pytest.mark.parametrize("subscribe", [(), ("*",)])
@@ -307,7 +307,7 @@ def test_d8_wildcard_is_empty_or_a_star(subscribe: tuple[str, ...]) -> None:
     client.settle()
     client.offer(client.stream.snapshot.updated([build.cluster("b")]))
 
-    assert {"b": b"b=1"} == client.next().resources
+    assert client.next().resources == {"b": b"b=1"}
 
 
 def test_d8_empty_subscription_of_other_types_is_nothing() -> None:
@@ -328,7 +328,7 @@ def test_d8_name_after_a_legacy_wildcard_keeps_the_wildcard() -> None:
     client.settle()
     client.offer(client.stream.snapshot.updated([build.cluster("b")]))
 
-    assert {"b": b"b=1"} == client.next().resources
+    assert client.next().resources == {"b": b"b=1"}
 
 
 def test_d8_unsubscribing_the_star_keeps_names() -> None:
@@ -339,7 +339,7 @@ def test_d8_unsubscribing_the_star_keeps_names() -> None:
     client.ask(CLUSTER, unsubscribe=("*",))
     client.offer(client.stream.snapshot.updated([build.cluster("a", "2"), build.cluster("b", "2")]))
 
-    assert [{"a": b"a=2"}] == [answer.resources for answer in client.settle()]
+    assert [answer.resources for answer in client.settle()] == [{"a": b"a=2"}]
 
 
 def test_d8_second_empty_request_is_no_wildcard() -> None:
@@ -382,8 +382,8 @@ def test_d10_no_name_is_twice_in_a_response() -> None:
     client.ask(ENDPOINTS, ["a", "gone"])
     cluster, endpoints = client.all()
 
-    assert (CLUSTER, {"a": b"a=2"}, []) == cluster.content
-    assert (ENDPOINTS, {"a": b"a=2"}, ["gone"]) == endpoints.content
+    assert cluster.content == (CLUSTER, {"a": b"a=2"}, [])
+    assert endpoints.content == (ENDPOINTS, {"a": b"a=2"}, ["gone"])
 
 
 def test_d12_changed_cluster_is_followed_by_its_endpoints() -> None:
@@ -394,7 +394,7 @@ def test_d12_changed_cluster_is_followed_by_its_endpoints() -> None:
     client.settle()
     client.offer(client.stream.snapshot.updated([build.cluster("a", "2")]))
 
-    assert [(CLUSTER, {"a": b"a=2"}, []), (ENDPOINTS, {"a": b"a=1"}, [])] == [answer.content for answer in client.all()]
+    assert [answer.content for answer in client.all()] == [(CLUSTER, {"a": b"a=2"}, []), (ENDPOINTS, {"a": b"a=1"}, [])]
 
 
 def test_d13_extension_config_is_never_removed() -> None:
@@ -419,8 +419,8 @@ def test_d15_large_worlds_are_split() -> None:
         if answer.type_url == CLUSTER:
             client.ask(ENDPOINTS, answer.resources)
 
-    assert [(True, 500), (True, 500), (True, 200)] == [size for size in sizes if size[0]]
-    assert 1200 == sum(size for is_cluster, size in sizes if not is_cluster)
+    assert [size for size in sizes if size[0]] == [(True, 500), (True, 500), (True, 200)]
+    assert sum(size for is_cluster, size in sizes if not is_cluster) == 1200
 
 
 def test_d15_responses_stay_below_four_mebibytes() -> None:
@@ -432,7 +432,7 @@ def test_d15_responses_stay_below_four_mebibytes() -> None:
         sizes.append(len(response.encode()))
         client.ask(CLUSTER, nonce=response.nonce)
 
-    assert (3, True) == (len(sizes), max(sizes) < 4 * 1024 * 1024)
+    assert (len(sizes), max(sizes) < 4 * 1024 * 1024) == (3, True)
 
 
 def test_m7_one_changed_endpoint_is_one_resource() -> None:
@@ -447,8 +447,8 @@ def test_m7_one_changed_endpoint_is_one_resource() -> None:
     one.offer(changed)
     other.offer(changed)
 
-    assert [{"b": b"b=2"}] == [answer.resources for answer in one.settle()]
-    assert [] == other.settle()
+    assert [answer.resources for answer in one.settle()] == [{"b": b"b=2"}]
+    assert other.settle() == []
 
 
 @pytest.mark.parametrize("compare", [False, True])
@@ -464,7 +464,7 @@ def test_offer_with_or_without_known_changes_is_the_same(compare: bool) -> None:
         compare=compare,
     )
 
-    assert [(LISTENER, {"b": b"b=2", "d": b"d=1"}, ["c"])] == [answer.content for answer in client.settle()]
+    assert [answer.content for answer in client.settle()] == [(LISTENER, {"b": b"b=2", "d": b"d=1"}, ["c"])]
 
 
 def test_stream_in_step_keeps_nothing_per_resource() -> None:
@@ -475,7 +475,7 @@ def test_stream_in_step_keeps_nothing_per_resource() -> None:
 
     subscription = client.stream._subscriptions[CLUSTER]
 
-    assert (0, 0, 0) == (len(subscription.behind), len(subscription.queue), len(subscription.names))
+    assert (len(subscription.behind), len(subscription.queue), len(subscription.names)) == (0, 0, 0)
     assert subscription.table is client.stream.snapshot.table(CLUSTER)
 
 
@@ -486,7 +486,7 @@ def test_offer_of_the_same_snapshot_changes_nothing() -> None:
     client.settle()
     client.offer(client.stream.snapshot)
 
-    assert (None, []) == (client.next(), client.stream.events())
+    assert (client.next(), client.stream.events()) == (None, [])
 
 
 def test_unknown_type_is_told() -> None:

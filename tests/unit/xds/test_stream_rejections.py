@@ -86,7 +86,7 @@ def test_f2_members_named_in_the_reason_are_tried_apart() -> None:
     client.ack(good)
     suspect = client.next()
 
-    assert (7, ["cluster-f"]) == (len(good.resources), list(suspect.resources))
+    assert (len(good.resources), list(suspect.resources)) == (7, ["cluster-f"])
 
 
 def test_f2_new_content_is_tried() -> None:
@@ -96,7 +96,7 @@ def test_f2_new_content_is_tried() -> None:
     client.nack(client.next())
     client.offer(client.stream.snapshot.updated([build.cluster("a", "good")]))
 
-    assert [{"a": b"a=good"}] == [answer.resources for answer in client.settle()]
+    assert [answer.resources for answer in client.settle()] == [{"a": b"a=good"}]
 
 
 def test_f2_rejected_content_stays_rejected_when_it_comes_back() -> None:
@@ -109,7 +109,7 @@ def test_f2_rejected_content_stays_rejected_when_it_comes_back() -> None:
         drive(client, {b"a=bad"})
 
     assert client.next() is None
-    assert b"a=better" == client.stream._subscriptions[CLUSTER].held("a").body
+    assert client.stream._subscriptions[CLUSTER].held("a").body == b"a=better"
 
 
 def test_f2_change_during_the_search_is_sent() -> None:
@@ -120,8 +120,8 @@ def test_f2_change_during_the_search_is_sent() -> None:
     client.offer(client.stream.snapshot.updated([build.cluster("d", "mended")]))
     held, _ = drive(client, {b"d=1"})
 
-    assert {"a": b"a=1", "b": b"b=1", "c": b"c=1", "d": b"d=mended"} == held
-    assert 0 == len(client.quarantine)
+    assert held == {"a": b"a=1", "b": b"b=1", "c": b"c=1", "d": b"d=mended"}
+    assert len(client.quarantine) == 0
 
 
 def test_f2_other_streams_are_spared_known_bad_content() -> None:
@@ -136,7 +136,7 @@ def test_f2_other_streams_are_spared_known_bad_content() -> None:
     second = delta(bad, quarantine=first.quarantine)
     second.ask(CLUSTER)
 
-    assert [{"a": b"a=good", "b": b"b=1"}] == [answer.resources for answer in second.settle()]
+    assert [answer.resources for answer in second.settle()] == [{"a": b"a=good", "b": b"b=1"}]
 
 
 def test_f2_client_that_holds_rejected_content_keeps_it() -> None:
@@ -149,7 +149,7 @@ def test_f2_client_that_holds_rejected_content_keeps_it() -> None:
     client.quarantine.reject(content, "elsewhere", None)
     client.offer(snapshot.updated([build.cluster("b")]))
 
-    assert [["b"]] == [list(answer.resources) for answer in client.settle()]
+    assert [list(answer.resources) for answer in client.settle()] == [["b"]]
 
 
 def test_f2_never_good_name_is_answered_as_missing() -> None:
@@ -158,7 +158,7 @@ def test_f2_never_good_name_is_answered_as_missing() -> None:
     client.ask(ENDPOINTS, ["a"])
     client.nack(client.next())
 
-    assert [(ENDPOINTS, {}, ["a"])] == [answer.content for answer in client.settle()]
+    assert [answer.content for answer in client.settle()] == [(ENDPOINTS, {}, ["a"])]
 
 
 def test_f2_never_good_wildcard_member_is_absent() -> None:
@@ -167,7 +167,7 @@ def test_f2_never_good_wildcard_member_is_absent() -> None:
     client.ask(LISTENER)
     held, _ = drive(client, {b"bad=1"})
 
-    assert ({"good": b"good=1"}, None) == (held, client.next())
+    assert (held, client.next()) == ({"good": b"good=1"}, None)
 
 
 def test_f2_rejected_removal_is_not_repeated() -> None:
@@ -178,7 +178,7 @@ def test_f2_rejected_removal_is_not_repeated() -> None:
     client.offer(client.stream.snapshot.updated([], [ResourceName(LISTENER, "a")]))
     client.nack(client.next())
 
-    assert (None, 0) == (client.next(), len(client.quarantine))
+    assert (client.next(), len(client.quarantine)) == (None, 0)
 
 
 def test_f2_removal_in_a_rejected_response_is_sent_apart() -> None:
@@ -189,7 +189,7 @@ def test_f2_removal_in_a_rejected_response_is_sent_apart() -> None:
     client.offer(client.stream.snapshot.updated([build.of(SCOPED_ROUTE, "bad")], [ResourceName(SCOPED_ROUTE, "gone")]))
     client.nack(client.next())
 
-    assert [(SCOPED_ROUTE, {}, ["gone"])] == [answer.content for answer in client.settle()]
+    assert [answer.content for answer in client.settle()] == [(SCOPED_ROUTE, {}, ["gone"])]
 
 
 def test_sotw_rejection_keeps_the_last_good_in_the_world() -> None:
@@ -207,7 +207,7 @@ def test_sotw_rejection_keeps_the_last_good_in_the_world() -> None:
             client.ack(answer)
 
     assert {"a": b"a=good", "b": b"b=2"} in worlds
-    assert ["a"] == [rejection.key.name for rejection in client.quarantine]
+    assert [rejection.key.name for rejection in client.quarantine] == ["a"]
 
 
 def test_status_tells_rejections_until_they_are_mended() -> None:
@@ -220,9 +220,9 @@ def test_status_tells_rejections_until_they_are_mended() -> None:
     client.settle()
     after = client.stream.status().types[0]
 
-    assert ("no such CA", [("a", "no such CA")], 1) == (
+    assert (
         before.error,
         [(rejected.key.name, rejected.reason) for rejected in before.rejected],
         before.behind,
-    )
-    assert ("", (), 0) == (after.error, after.rejected, after.behind)
+    ) == ("no such CA", [("a", "no such CA")], 1)
+    assert (after.error, after.rejected, after.behind) == ("", (), 0)

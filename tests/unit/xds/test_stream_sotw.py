@@ -17,11 +17,11 @@ def test_w1_stale_nonce_is_ignored() -> None:
 
     client.ask(ENDPOINTS, ["a", "b"], nonce="")
 
-    assert (1, None) == (len(client.events(Stale)), client.next())
+    assert (len(client.events(Stale)), client.next()) == (1, None)
 
     client.ack(first, ["a", "b"])
 
-    assert {"b": b"b=1"} == client.next().resources
+    assert client.next().resources == {"b": b"b=1"}
 
 
 def test_w1_requests_before_any_response_count() -> None:
@@ -30,7 +30,7 @@ def test_w1_requests_before_any_response_count() -> None:
     client.ask(ENDPOINTS, ["a"])
     client.ask(ENDPOINTS, ["a", "b"])
 
-    assert {"a": b"a=1", "b": b"b=1"} == client.next().resources
+    assert client.next().resources == {"a": b"a=1", "b": b"b=1"}
 
 
 @pytest.mark.parametrize("type_url", [CLUSTER, LISTENER])
@@ -41,7 +41,7 @@ def test_w4_whole_world_types_carry_everything(type_url: str) -> None:
     client.settle()
     client.offer(client.stream.snapshot.updated([build.of(type_url, "b", "2")]))
 
-    assert [{"a": b"a=1", "b": b"b=2"}] == [answer.resources for answer in client.settle()]
+    assert [answer.resources for answer in client.settle()] == [{"a": b"a=1", "b": b"b=2"}]
 
 
 def test_w4_absence_removes() -> None:
@@ -54,7 +54,7 @@ def test_w4_absence_removes() -> None:
         client.offer(client.stream.snapshot.updated([], [ResourceName(LISTENER, name)]))
         worlds += [answer.resources for answer in client.settle()]
 
-    assert [{"b": b"b=1"}, {}] == worlds
+    assert worlds == [{"b": b"b=1"}, {}]
 
 
 def test_w4_other_types_carry_what_changed() -> None:
@@ -64,7 +64,7 @@ def test_w4_other_types_carry_what_changed() -> None:
     client.settle(lambda _: ["a", "b", "c"])
     client.offer(client.stream.snapshot.updated([build.endpoints("b", "2")], [ResourceName(ENDPOINTS, "c")]))
 
-    assert [{"b": b"b=2"}] == [answer.resources for answer in client.settle(lambda _: ["a", "b", "c"])]
+    assert [answer.resources for answer in client.settle(lambda _: ["a", "b", "c"])] == [{"b": b"b=2"}]
 
 
 def test_w4_explicit_names_of_a_whole_world_type_carry_all_of_them() -> None:
@@ -75,7 +75,7 @@ def test_w4_explicit_names_of_a_whole_world_type_carry_all_of_them() -> None:
 
     client.ask(LISTENER, ["a", "b"], nonce="1")
 
-    assert {"a": b"a=1", "b": b"b=1"} == client.next().resources
+    assert client.next().resources == {"a": b"a=1", "b": b"b=1"}
 
 
 def test_w5_names_added_are_answered() -> None:
@@ -90,7 +90,7 @@ def test_w5_names_added_are_answered() -> None:
     client.ack(second, ["b"])
     client.ask(ENDPOINTS, ["a", "b"], nonce=second.nonce)
 
-    assert ({"b": b"b=1"}, {"a": b"a=1"}) == (second.resources, client.next().resources)
+    assert (second.resources, client.next().resources) == ({"b": b"b=1"}, {"a": b"a=1"})
 
 
 def test_w6_no_names_at_first_are_everything() -> None:
@@ -99,7 +99,7 @@ def test_w6_no_names_at_first_are_everything() -> None:
     client.ask(CLUSTER)
     client.ask(ENDPOINTS)
 
-    assert [(CLUSTER, {"a": b"a=1"})] == [(answer.type_url, answer.resources) for answer in client.settle()]
+    assert [(answer.type_url, answer.resources) for answer in client.settle()] == [(CLUSTER, {"a": b"a=1"})]
 
 
 def test_w6_no_names_after_names_are_nothing() -> None:
@@ -119,7 +119,7 @@ def test_w6_names_end_a_legacy_wildcard() -> None:
     client.settle(lambda _: ["a"])
     client.offer(client.stream.snapshot.updated([build.cluster("a", "2"), build.cluster("b", "2")]))
 
-    assert {"a": b"a=2"} == client.next().resources
+    assert client.next().resources == {"a": b"a=2"}
 
 
 def test_w6_star_mixes_with_names() -> None:
@@ -131,7 +131,7 @@ def test_w6_star_mixes_with_names() -> None:
     client.settle(lambda _: ["a"])
     client.offer(client.stream.snapshot.updated([build.cluster("b", "2")]))
 
-    assert {"a": b"a=1", "b": b"b=1"} == first.resources
+    assert first.resources == {"a": b"a=1", "b": b"b=1"}
     assert client.next() is None
 
 
@@ -148,7 +148,7 @@ def test_w7_known_version_of_a_wildcard_is_not_sent_again() -> None:
 
     other.offer(other.stream.snapshot.updated([build.cluster("b", "2")]))
 
-    assert {"a": b"a=1", "b": b"b=2"} == other.next().resources
+    assert other.next().resources == {"a": b"a=1", "b": b"b=2"}
 
 
 @pytest.mark.parametrize(("names", "version"), [(["a"], ""), ([], "other")])
@@ -161,7 +161,7 @@ def test_w7_otherwise_everything_is_sent(names: list[str], version: str) -> None
 
     client.ask(CLUSTER, names, version=version or first.next().version)
 
-    assert {"a": b"a=1"} == client.next().resources
+    assert client.next().resources == {"a": b"a=1"}
 
 
 @pytest.mark.parametrize("type_url", [ENDPOINTS, ROUTE, EXTENSION_CONFIG])
@@ -174,7 +174,7 @@ def test_w8_missing_names_wait_in_silence(type_url: str) -> None:
 
     client.offer(client.stream.snapshot.updated([build.of(type_url, "late")]))
 
-    assert {"late": b"late=1"} == client.next().resources
+    assert client.next().resources == {"late": b"late=1"}
 
 
 def test_w9_acknowledgement_gets_no_response() -> None:
@@ -182,7 +182,7 @@ def test_w9_acknowledgement_gets_no_response() -> None:
     client = sotw(build.snapshot(build.cluster("a")))
     client.ask(CLUSTER)
 
-    assert 1 == len(client.settle())
+    assert len(client.settle()) == 1
 
 
 def test_d9_first_wildcard_request_is_answered_when_empty() -> None:
@@ -190,7 +190,7 @@ def test_d9_first_wildcard_request_is_answered_when_empty() -> None:
     client = sotw(build.snapshot())
     client.ask(CLUSTER)
 
-    assert [(CLUSTER, {})] == [(answer.type_url, answer.resources) for answer in client.settle()]
+    assert [(answer.type_url, answer.resources) for answer in client.settle()] == [(CLUSTER, {})]
 
 
 def test_d12_changed_cluster_is_followed_by_its_endpoints() -> None:
@@ -201,8 +201,9 @@ def test_d12_changed_cluster_is_followed_by_its_endpoints() -> None:
     client.settle(lambda type_url: ["a"] if type_url == ENDPOINTS else [])
     client.offer(client.stream.snapshot.updated([build.cluster("a", "2")]))
 
-    assert [(CLUSTER, {"a": b"a=2"}), (ENDPOINTS, {"a": b"a=1"})] == [
-        (answer.type_url, answer.resources) for answer in client.all()
+    assert [(answer.type_url, answer.resources) for answer in client.all()] == [
+        (CLUSTER, {"a": b"a=2"}),
+        (ENDPOINTS, {"a": b"a=1"}),
     ]
 
 
@@ -215,8 +216,8 @@ def test_versions_differ_when_the_world_does() -> None:
     mixed.nack(whole, reason="cluster b")
     part = mixed.next()
 
-    assert {"a": b"a=1"} == part.resources
-    assert (True, True) == (part.version != whole.version, part.version == good.next().version)
+    assert part.resources == {"a": b"a=1"}
+    assert (part.version != whole.version, part.version == good.next().version) == (True, True)
 
 
 def test_s1_both_variants_tell_the_same() -> None:

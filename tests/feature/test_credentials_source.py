@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pki import CertificateAuthority
+
+from controlplane.errors import StartError
+from controlplane.model.change import Change, CredentialsChanged, Synced
+from controlplane.model.credentials import Credentials, KeyPair, Secret
+from controlplane.model.problem import Problem
+from controlplane.settings import Settings
+from controlplane.sources.credentials import CredentialsSource, read_credentials
+
+CA = CertificateAuthority("ca")
+DOOR, DOOR_KEY = CA.issue("door")
+PROXY, PROXY_KEY = CA.issue("proxy")
+NEXT, NEXT_KEY = CA.issue("next")
+FILES = {
+    "door.crt": DOOR,
+    "door.key": DOOR_KEY,
+    "client-ca.crt": CA.certificate,
+    "proxy.crt": PROXY,
+    "proxy.key": PROXY_KEY,
+    "roots.crt": CA.certificate,
+}
+CREDENTIALS = Credentials(
+    KeyPair(DOOR, Secret(DOOR_KEY)), CA.certificate, KeyPair(PROXY, Secret(PROXY_KEY)), CA.certificate
+)
+
+
+@pytest.fixture
+async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
+    """Settings that name a file for everything, all written, and ten seconds for the test."""
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    face = {"listen": "unix:/run/isthmus.sock"}
+    values = {
+        "frontDoor": {"certificateFile": "door.crt", "privateKeyFile": "door.key", "clientCAFile": "client-ca.crt"},
+        "frontProxy": {"certificateFile": "proxy.crt", "privateKeyFile": "proxy.key"},
+        "systemRootsFile": "roots.crt",
+        "manifests": "manifests",
+        "xds": face,
+        "authorization": face,
+        "discovery": face,
+    }
+    async with asyncio.timeout(10):
+        yield Settings.model_validate(values).relative_to(tmp_path)
+
+
+class Listener:
+    """A source's batches and reports."""
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        self.reported: asyncio.Queue[tuple[Problem, ...]] = asyncio.Queue()
+        self._batches = CredentialsSource(settings, self.reported.put_nowait, **options).changes()
+
+    async def next(self) -> tuple[Change, ...]:
+        """The next batch."""
+        return await anext(self._batches)
+
+    async def report(self) -> tuple[Problem, ...]:
+        """The next report; the source is expected to say nothing else."""
+        batch = asyncio.ensure_future(self.next())
+        report = asyncio.ensure_future(self.reported.get())
+        done, _ = await asyncio.wait({batch, report}, return_when=asyncio.FIRST_COMPLETED)
+        assert done == {report}
+        batch.cancel()
+        await asyncio.wait({batch})
+        return report.result()
+
+    async def aclose(self) -> None:
+        """Ends the source."""
+        await self._batches.aclose()  # type: ignore[attr-defined]  # it is an async generator
+
+
+def _replace(file: Path, content: bytes) -> None:
+    spare = file.with_name(f".{file.name}")
+    spare.write_bytes(content)
+    spare.rename(file)
+
+
+async def test_the_credentials_then_synced(settings: Settings) -> None:
+    """A source says the credentials in the files, then Synced, and has nothing to report."""
+    async with aclosing(Listener(settings)) as listener:
+        batches = [await listener.next(), await listener.next()]
+
+        assert [(CredentialsChanged(CREDENTIALS),), (Synced("credentials"),)] == batches
+        assert listener.reported.empty()
+
+
+async def test_a_new_pair_comes_as_one_change(settings: Settings, tmp_path: Path) -> None:
+    """Certificate and key replaced one after the other come out together, as one change."""
+    async with aclosing(Listener(settings)) as listener:
+        await listener.next()
+        await listener.next()
+        _replace(tmp_path / "door.crt", NEXT)
+        _replace(tmp_path / "door.key", NEXT_KEY)
+        [change] = await listener.next()
+
+        assert isinstance(change, CredentialsChanged)
+        assert KeyPair(NEXT, Secret(NEXT_KEY)) == change.credentials.serving
+        assert CREDENTIALS.front_proxy == change.credentials.front_proxy
+
+
+async def test_a_mounted_secret_is_followed(settings: Settings, tmp_path: Path) -> None:
+    """Files that lead through the link ..data are read anew when Kubernetes points it elsewhere."""
+    for version, certificate, key in (("..v1", DOOR, DOOR_KEY), ("..v2", NEXT, NEXT_KEY)):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "door.crt").write_bytes(certificate)
+        (tmp_path / version / "door.key").write_bytes(key)
+    (tmp_path / "..data").symlink_to("..v1")
+    for name in ("door.crt", "door.key"):
+        (tmp_path / name).unlink()
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    async with aclosing(Listener(settings)) as listener:
+        await listener.next()
+        await listener.next()
+        (tmp_path / "..tmp").symlink_to("..v2")
+        (tmp_path / "..tmp").rename(tmp_path / "..data")
+        [change] = await listener.next()
+
+        assert isinstance(change, CredentialsChanged)
+        assert KeyPair(NEXT, Secret(NEXT_KEY)) == change.credentials.serving
+
+
+async def test_a_replacement_without_report_is_found(settings: Settings, tmp_path: Path) -> None:
+    """A file whose replacement nobody reports is found when the files are read again."""
+
+    async def awatch(*_: Path, **__: Any) -> AsyncIterator[Any]:
+        await asyncio.Event().wait()
+        yield set()
+
+    async with aclosing(Listener(settings, awatch=awatch, compare_seconds=0.01)) as listener:
+        await listener.next()
+        await listener.next()
+        _replace(tmp_path / "roots.crt", DOOR)
+        [change] = await listener.next()
+
+        assert isinstance(change, CredentialsChanged)
+        assert change.credentials.system_roots == DOOR
+
+
+async def test_a_broken_replacement_changes_nothing_but_the_problems(settings: Settings, tmp_path: Path) -> None:
+    """Files that break later are told, the credentials stay; mended, the Problem is gone without a change."""
+    async with aclosing(Listener(settings)) as listener:
+        await listener.next()
+        await listener.next()
+        _replace(tmp_path / "door.key", NEXT_KEY)
+        [problem] = await listener.report()
+    sentence = (
+        f"{tmp_path}/door.key: frontDoor.privateKeyFile: "
+        "does not belong to the first certificate of the certificate file; "
+        f"put the unencrypted key of {tmp_path}/door.crt there, in PEM"
+    )
+
+    assert sentence == str(problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        (
+            "door.crt",
+            None,
+            (
+                "frontDoor.certificateFile: cannot be read (No such file or directory); "
+                "put the file there, readable for the user that Isthmus runs as, or correct the setting"
+            ),
+        ),
+        (
+            "client-ca.crt",
+            b"",
+            "frontDoor.clientCAFile: is empty; put PEM there",
+        ),
+        (
+            "proxy.crt",
+            b"text",
+            "frontProxy.certificateFile: holds no PEM certificate; put PEM certificates there",
+        ),
+        (
+            "roots.crt",
+            DOOR + b"-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n",
+            "systemRootsFile: certificate 2 in it does not parse; put PEM certificates there",
+        ),
+        (
+            "proxy.key",
+            b"text",
+            (
+                "frontProxy.privateKeyFile: holds no PEM private key that can be read; "
+                "put the unencrypted key of {folder}/proxy.crt there, in PEM"
+            ),
+        ),
+    ],
+)
+async def test_a_file_that_cannot_be_used_stops_the_start(
+    name: str, content: bytes | None, sentence: str, settings: Settings, tmp_path: Path
+) -> None:
+    """At the start each file that cannot be used is named with its setting and remedy."""
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(StartError) as raised:
+        await Listener(settings).next()
+    assert f"{tmp_path}/{name}: {sentence.format(folder=tmp_path)}" == str(raised.value)
+
+
+def _paths(cafile: str | None, capath: str) -> ssl.DefaultVerifyPaths:
+    return ssl.DefaultVerifyPaths(cafile, capath, "", "", "", "")
+
+
+async def test_without_a_setting_the_operating_systems_roots_are_taken(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The roots are those of the operating system, as one file or beside the hashed ones; without any, a Problem."""
+    (tmp_path / "ca-certificates.crt").write_bytes(PROXY)
+    settings = settings.model_copy(update={"system_roots_file": None})
+    found = []
+    for paths in (_paths(str(tmp_path / "roots.crt"), ""), _paths(None, str(tmp_path)), _paths(None, "/nowhere")):
+        monkeypatch.setattr(ssl, "get_default_verify_paths", lambda paths=paths: paths)
+        credentials, problems = read_credentials(settings)
+        assert credentials is not None
+        found.append((credentials.system_roots, [str(problem) for problem in problems]))
+
+    assert [
+        (CA.certificate, []),
+        (PROXY, []),
+        (
+            b"",
+            [
+                (
+                    "/nowhere/ca-certificates.crt: systemRootsFile: the operating system's root certificates cannot be "
+                    "read (No such file or directory); "
+                    "install them, or set systemRootsFile; until then every APIService needs a caBundle"
+                )
+            ],
+        ),
+    ] == found

@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import watchfiles
+
+from controlplane.errors import StartError
+from controlplane.model.change import Change, Delete, ObjectKey, Synced, Upsert
+from controlplane.model.problem import Problem
+from controlplane.model.rbac import Role
+from controlplane.sources.files import FilesSource
+
+ROLE = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: %s}
+rules: [{apiGroups: [""], resources: [pods], verbs: [%s]}]
+"""
+API_SERVICE = """\
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1.g%(n)d.example.com}
+spec:
+  group: g%(n)d.example.com
+  version: v1
+  groupPriorityMinimum: 1000
+  versionPriority: 15
+  service: {namespace: default, name: backend, port: 8443}
+"""
+
+
+def _key(name: str) -> ObjectKey:
+    return ObjectKey("Role", "default", name)
+
+
+def _put(file: Path, text: str) -> None:
+    """Writes a file the way that leaves no half-written one to be seen."""
+    spare = file.with_name(f".{file.name}")
+    spare.write_text(text)
+    spare.rename(file)
+
+
+class Listener:
+    """Plays a source's Changes and keeps its reports."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.reported: list[tuple[Problem, ...]] = []
+        self.news = asyncio.Event()
+        self.held: dict[ObjectKey, str] = {}
+        self.changes: list[Change] = []
+        self._batches = FilesSource(folder, self._report, **options).changes()
+
+    def _report(self, problems: tuple[Problem, ...]) -> None:
+        self.reported.append(problems)
+        self.news.set()
+
+    async def next(self) -> tuple[Change, ...]:
+        """The next batch."""
+        batch = await anext(self._batches)
+        self.changes += batch
+        for change in batch:
+            match change:
+                case Upsert(key, Role(rules=rules)):
+                    self.held[key] = rules[0].verbs[0]
+                case Delete(key):
+                    del self.held[key]
+        return batch
+
+    async def until_synced(self) -> None:
+        """Takes everything that is there at the start."""
+        while Synced("files") not in self.changes:
+            await self.next()
+
+    async def until_reported(self, count: int) -> tuple[Problem, ...]:
+        """Takes batches until Problems were reported `count` times; the last of them."""
+        pump = asyncio.create_task(self._pump())
+        while len(self.reported) < count:
+            self.news.clear()
+            await self.news.wait()
+        pump.cancel()
+        await asyncio.wait({pump})
+        return self.reported[count - 1]
+
+    async def _pump(self) -> None:
+        while True:
+            await self.next()
+
+    async def aclose(self) -> None:
+        """Ends the source."""
+        await self._batches.aclose()  # type: ignore[attr-defined]  # it is an async generator
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> AsyncIterator[Path]:
+    """An empty folder of manifests, and ten seconds for the test."""
+    made = tmp_path / "manifests"
+    made.mkdir()
+    async with asyncio.timeout(10):
+        yield made
+
+
+async def test_everything_then_synced_then_each_change(folder: Path) -> None:
+    """A source says all that is there, sorted, then Synced, then what is added, replaced and removed."""
+    _put(folder / "b.yaml", ROLE % ("y", "get"))
+    _put(folder / "a.yaml", ROLE % ("z", "get") + "---\n" + ROLE % ("x", "get"))
+    async with aclosing(Listener(folder)) as listener:
+        first = await listener.next()
+        second = await listener.next()
+        _put(
+            folder / "c.json",
+            '{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "w"}}',
+        )
+        third = await anext(listener._batches)
+        _put(folder / "b.yaml", ROLE % ("y", "list"))
+        await listener.next()
+        (folder / "a.yaml").unlink()
+        last = await listener.next()
+
+        assert [_key("x"), _key("y"), _key("z")] == [change.key for change in first if isinstance(change, Upsert)]
+        assert (Synced("files"),) == second
+        assert [_key("w")] == [change.key for change in third if isinstance(change, Upsert)]
+        assert (Delete(_key("x")), Delete(_key("z"))) == last
+        assert {_key("y"): "list"} == listener.held
+        assert not listener.reported
+
+
+async def test_a_missing_folder_stops_the_start(tmp_path: Path) -> None:
+    """A folder that is not there at the start is a reason not to start, and says the remedy."""
+    source = FilesSource(tmp_path / "nowhere", lambda _: None)
+
+    with pytest.raises(StartError, match="nowhere is not a folder; make it, or correct the setting manifests"):
+        await anext(source.changes())
+
+
+async def test_a_broken_file_is_reported_and_what_it_gave_stays(folder: Path) -> None:
+    """A file that breaks changes nothing but the Problems; mended, it is in force and the Problem is gone."""
+    _put(folder / "a.yaml", ROLE % ("x", "get"))
+    async with aclosing(Listener(folder)) as listener:
+        await listener.until_synced()
+        _put(folder / "a.yaml", "kind: [")
+        [problem] = await listener.until_reported(1)
+        _put(folder / "a.yaml", ROLE % ("x", "list"))
+        solved = await listener.until_reported(2)
+
+        assert (
+            f"{folder}/a.yaml, document 1: is not YAML (line 1, column 8: did not find expected node content); "
+            "mend it; until then nothing in this file is taken over"
+        ) in str(problem)
+        assert solved == ()
+        assert {_key("x"): "list"} == listener.held
+        assert not [change for change in listener.changes if isinstance(change, Delete)]
+
+
+async def test_bad_input_of_every_kind_leaves_all_others_serving(folder: Path) -> None:
+    """A large file, a bomb, an unreadable CA, a Service without ports: each is told, and the good one is in force."""
+    with (folder / "large.yaml").open("wb") as sparse:
+        sparse.truncate(50_000_000)
+    bomb = "".join(f"l{n}: &l{n} [{','.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 10))
+    _put(folder / "bomb.yaml", f"l0: &l0 [x,x,x,x,x,x,x,x,x,x]\n{bomb}")
+    _put(folder / "ca.yaml", API_SERVICE % {"n": 1} + "  caBundle: bm8gUEVN\n")
+    _put(folder / "service.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {}\n")
+    _put(folder / "good.yaml", ROLE % ("x", "get"))
+    async with aclosing(Listener(folder)) as listener:
+        await listener.until_synced()
+
+        assert [(Path(problem.origin.path).name, problem.subject) for problem in listener.reported[-1]] == [
+            ("bomb.yaml", ""),
+            ("ca.yaml", "APIService v1.g1.example.com"),
+            ("large.yaml", ""),
+            ("service.yaml", "Service default/web"),
+        ]
+        assert {_key("x"): "get"} == listener.held
+
+
+async def test_a_file_saved_the_way_editors_do_is_replaced_not_deleted(folder: Path) -> None:
+    """A file that is moved away and written anew, or emptied and written in place, never deletes its objects."""
+    file = folder / "a.yaml"
+    _put(file, ROLE % ("x", "get"))
+    async with aclosing(Listener(folder)) as listener:
+        await listener.until_synced()
+        file.rename(folder / "a.yaml~")
+        file.write_text(ROLE % ("x", "list"))
+        first = await listener.next()
+        file.write_text("")
+        file.write_text(ROLE % ("x", "watch"))
+        second = await listener.next()
+
+        assert [len(first), len(second)] == [1, 1]
+        assert {_key("x"): "watch"} == listener.held
+        assert not [change for change in listener.changes if isinstance(change, Delete)]
+
+
+async def test_a_mounted_configmap_is_swapped_in_one_step(folder: Path) -> None:
+    """The link ..data that Kubernetes points elsewhere changes all files behind it in one batch."""
+    for version, verb in (("..v1", "get"), ("..v2", "list")):
+        (folder / version).mkdir()
+        _put(folder / version / "a.yaml", ROLE % ("x", verb))
+        _put(folder / version / "b.yaml", ROLE % ("y", verb))
+    (folder / "..data").symlink_to("..v1")
+    for name in ("a.yaml", "b.yaml"):
+        (folder / name).symlink_to(f"..data/{name}")
+    async with aclosing(Listener(folder)) as listener:
+        await listener.until_synced()
+        (folder / "..data_tmp").symlink_to("..v2")
+        (folder / "..data_tmp").rename(folder / "..data")
+        batch = await listener.next()
+
+        assert [_key("x"), _key("y")] == [change.key for change in batch if isinstance(change, Upsert)]
+        assert {_key("x"): "list", _key("y"): "list"} == listener.held
+        assert not listener.reported
+
+
+async def test_a_folder_moved_in_and_out_brings_and_takes_its_files(folder: Path, tmp_path: Path) -> None:
+    """A subfolder that appears is read, files in it are followed, and with it they go."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    _put(outside / "a.yaml", ROLE % ("x", "get"))
+    async with aclosing(Listener(folder)) as listener:
+        await listener.until_synced()
+        outside.rename(folder / "sub")
+        await listener.next()
+        came = dict(listener.held)
+        _put(folder / "sub" / "b.yaml", ROLE % ("y", "get"))
+        await listener.next()
+        followed = dict(listener.held)
+        (folder / "sub").rename(outside)
+        await listener.next()
+
+        assert came == {_key("x"): "get"}
+        assert followed == {_key("x"): "get", _key("y"): "get"}
+        assert listener.held == {}
+
+
+async def test_a_folder_that_vanishes_keeps_all_and_may_come_back(folder: Path, tmp_path: Path) -> None:
+    """While the folder is gone everything stays in force under a Problem; back again, it is followed as before."""
+    _put(folder / "a.yaml", ROLE % ("x", "get"))
+    async with aclosing(Listener(folder)) as listener:
+        await listener.until_synced()
+        folder.rename(tmp_path / "away")
+        [problem] = await listener.until_reported(1)
+        held = dict(listener.held)
+        shutil.copytree(tmp_path / "away", folder)
+        solved = await listener.until_reported(2)
+        _put(folder / "a.yaml", ROLE % ("x", "list"))
+        await listener.next()
+
+        assert (
+            f"{folder}: cannot be looked into (No such file or directory); what was read from it stays in force; "
+            "bring the folder back, readable for the user that Isthmus runs as"
+        ) in str(problem)
+        assert {_key("x"): "get"} == held
+        assert solved == ()
+        assert {_key("x"): "list"} == listener.held
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("Too many open files")])
+async def test_without_watches_the_folder_is_polled(folder: Path, error: Exception) -> None:
+    """When the system has no watches left, changes are looked for instead, and a Problem says what to raise."""
+
+    async def awatch(*paths: Path, force_polling: bool | None, **options: Any) -> AsyncIterator[Any]:
+        if not force_polling:
+            raise error
+        async for reports in watchfiles.awatch(*paths, force_polling=True, **options):
+            yield reports
+
+    async with aclosing(Listener(folder, awatch=awatch)) as listener:
+        await listener.until_synced()
+        _put(folder / "a.yaml", ROLE % ("x", "get"))
+        await listener.next()
+
+        assert {_key("x"): "get"} == listener.held
+        assert [
+            (
+                f"{folder}: the system has no file watches left, so changes are looked for three times a second; "
+                "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances"
+            )
+        ] == [str(problem) for [problem] in listener.reported]
+
+
+async def test_reports_that_are_dropped_are_made_up_for(folder: Path) -> None:
+    """A change that the system does not report is found when everything is compared."""
+
+    async def awatch(*_: Path, **__: Any) -> AsyncIterator[Any]:
+        await asyncio.Event().wait()
+        yield set()
+
+    async with aclosing(Listener(folder, awatch=awatch, compare_seconds=0.0)) as listener:
+        await listener.until_synced()
+        _put(folder / "a.yaml", ROLE % ("x", "get"))
+        await listener.next()
+
+        assert {_key("x"): "get"} == listener.held
+
+
+@pytest.mark.parametrize(("files", "objects"), [(1_000, 1_000), (10, 10_000)])
+async def test_a_large_folder_is_read_in_seconds(folder: Path, files: int, objects: int) -> None:
+    """A thousand files, or ten thousand objects, are in force in less than three seconds."""
+    for file in range(files):
+        numbers = range(file, objects, files)
+        (folder / f"{file:04}.yaml").write_text("---\n".join(API_SERVICE % {"n": number} for number in numbers))
+    started = time.perf_counter()
+    async with aclosing(Listener(folder)) as listener:
+        first = await listener.next()
+        seconds = time.perf_counter() - started
+
+        assert len(first) == objects
+        assert seconds < 3
