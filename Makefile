@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links
+PROTOS := $(wildcard protos/controlplane/api/*/*.proto)
 BENCHMARKS := $(wildcard benchmarks/*.py)
 
 .DEFAULT_GOAL := help
@@ -31,12 +32,20 @@ test-fast: $(VENV)/dev ## the tests that need nothing but Python
 	@$(BIN)/python -m pytest -m "not live" $(ARGS)
 
 .PHONY: check
-check: $(VENV)/dev ## format, lint, types, import layers, lock files
+check: $(VENV)/dev ## format, lint, types, import layers, generated code, lock files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@scratch=$$(mktemp -d) && $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$$scratch --pyi_out=$$scratch $(PROTOS) \
+		&& { diff -r -x __init__.py -x __pycache__ $$scratch/controlplane/api controlplane/api \
+		|| { echo "controlplane/api is not what protos/ makes; run: make protos"; exit 1; }; }; \
+		status=$$?; rm -rf $$scratch; exit $$status
 	@$(BIN)/python requirements/check.py
+
+.PHONY: protos
+protos: $(VENV)/dev ## generate controlplane/api from protos/
+	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $(PROTOS)
 
 .PHONY: golden
 golden: $(VENV)/dev ## rewrite the golden files from what the code does now

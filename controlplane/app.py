@@ -11,8 +11,9 @@ import secrets
 import signal
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,8 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from controlplane.admin.pages import application as metrics_pages
+from controlplane.admin.service import handlers as status_handlers
 from controlplane.aio import Watchable
 from controlplane.auth.authenticate import Authentication
 from controlplane.auth.service import handlers as authorization_handlers
@@ -62,10 +65,11 @@ async def serve(settings: Settings) -> None:
         StartError: when an address cannot be listened on, or certificates cannot be used.
     """
     log = structlog.get_logger("isthmus")
+    problems = Problems(log)
     topology, policy = Watchable(Topology()), Watchable(Policy())
     documents, snapshots = Watchable(Documents()), SnapshotCache()
     refresh = Refresh(topology, documents)
-    authentication = Watchable[Authentication | None](_authentication(settings, log))
+    authentication = Watchable[Authentication | None](_authentication(settings, problems))
     pipeline = Pipeline(
         registry=Registry(dns_template=settings.dns.template, core=_core(settings.core)),
         translator=_translator(settings),
@@ -74,19 +78,24 @@ async def serve(settings: Settings) -> None:
         snapshots=snapshots,
         log=log,
     )
-    sources = _sources(settings, log)
+    sources = _sources(settings, problems)
     metrics = CollectorRegistry()
     faces: defaultdict[Address, list[grpc.GenericRpcHandler]] = defaultdict(list)
     faces[settings.xds.listen] += XdsService(snapshots, XdsMetrics(metrics)).handlers()
     faces[settings.authorization.listen] += authorization_handlers(
         policy, authentication, clock=time.time, timer=time.perf_counter, registry=metrics
     )
+    if settings.admin is not None:
+        faces[settings.admin.listen] += status_handlers(topology, problems.all)
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(_stop_signals())
         for address, handlers in faces.items():
             await stack.enter_async_context(_grpc_face(address, handlers))
         discovery = application(topology, documents, refresh.recheck_core)
         await stack.enter_async_context(_http_face(settings.discovery.listen, discovery))
+        if settings.metrics is not None:
+            pages = metrics_pages(metrics, lambda: snapshots.latest() is not None)
+            await stack.enter_async_context(_http_face(settings.metrics.listen, pages))
         log.info("serving", xds=str(settings.xds.listen), manifests=str(settings.manifests))
         await _until_one_ends(
             asyncio.create_task(pipeline.run(sources), name="pipeline"),
@@ -96,30 +105,37 @@ async def serve(settings: Settings) -> None:
     log.info("stopped")
 
 
-class ProblemLog:
-    """Tells the log which problems have come up and which are gone, each once."""
+class Problems:
+    """What is wrong at the moment, by who says so; the log is told once when a problem comes and once when it goes."""
 
     def __init__(self, log: structlog.typing.FilteringBoundLogger) -> None:
         self._log = log
-        self._known: frozenset[Problem] = frozenset()
+        self._known: dict[str, frozenset[Problem]] = {}
 
-    def __call__(self, problems: Iterable[Problem]) -> None:
-        """Takes the problems there are now."""
-        now = frozenset(problems)
-        for problem in sorted(now - self._known):
+    def reporter(self, source: str) -> Callable[[Iterable[Problem]], None]:
+        """What `source` calls with all the problems it has now."""
+        return partial(self._take, source)
+
+    def all(self) -> frozenset[Problem]:
+        """Every problem there is."""
+        return frozenset().union(*self._known.values())
+
+    def _take(self, source: str, problems: Iterable[Problem]) -> None:
+        before, now = self._known.get(source, frozenset()), frozenset(problems)
+        for problem in sorted(now - before):
             self._log.warning("problem", problem=str(problem))
-        for problem in sorted(self._known - now):
+        for problem in sorted(before - now):
             self._log.info("problem solved", problem=str(problem))
-        self._known = now
+        self._known[source] = now
 
 
-def _sources(settings: Settings, log: structlog.typing.FilteringBoundLogger) -> tuple[Source, ...]:
+def _sources(settings: Settings, problems: Problems) -> tuple[Source, ...]:
     policy = resources.files("controlplane.auth").joinpath("bootstrap_policy.yaml").read_bytes()
-    defaults, problems = decoded(policy, "bootstrap_policy.yaml")
-    ProblemLog(log)(problems)
+    defaults, defects = decoded(policy, "bootstrap_policy.yaml")
+    problems.reporter("bootstrap policy")(defects)
     return (
-        CredentialsSource(settings, ProblemLog(log)),
-        WithDefaults(FilesSource(settings.manifests, ProblemLog(log)), dict(defaults)),
+        CredentialsSource(settings, problems.reporter("credentials")),
+        WithDefaults(FilesSource(settings.manifests, problems.reporter("files")), dict(defaults)),
     )
 
 
@@ -138,13 +154,13 @@ def _translator(settings: Settings) -> Translator:
     )
 
 
-def _authentication(settings: Settings, log: structlog.typing.FilteringBoundLogger) -> Authentication:
+def _authentication(settings: Settings, problems: Problems) -> Authentication:
     path = settings.authentication.token_file
     if path is None:
         return Authentication(anonymous=settings.authentication.anonymous)
     # The key lives as long as the process: the table of hashes is of no use to anybody else.
-    tokens, problems = load_tokens(_text(path, "authentication.tokenFile"), str(path), secrets.token_bytes(32))
-    ProblemLog(log)(problems)
+    tokens, defects = load_tokens(_text(path, "authentication.tokenFile"), str(path), secrets.token_bytes(32))
+    problems.reporter("tokens")(defects)
     return Authentication(tokens, anonymous=settings.authentication.anonymous)
 
 

@@ -64,10 +64,10 @@ class Pipeline:
                 fixed = self.translator.fixed(topology)
                 snapshot = snapshot.updated(fixed.upserts, fixed.removals)
             snapshot = snapshot.updated(translation.upserts, translation.removals)
-            # Deciding and discovery first: whoever Envoy sends must be known by then.
+            # Who may do what is known before Envoy sends the first of them; discovery's own requests can wait for the push.
             self.policy.publish(topology.policy)
-            self.topology.publish(topology)
             self.snapshots.publish(snapshot)
+            self.topology.publish(topology)
             self.log.info(
                 "topology published",
                 generation=topology.generation,

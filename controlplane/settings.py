@@ -212,6 +212,10 @@ class Settings(_Section):
     xds: Face
     authorization: Face
     discovery: Face
+    admin: Face | None = None
+    """The gRPC StatusService, which `isthmus status` asks; not set: nobody can ask."""
+    metrics: Face | None = None
+    """The HTTP pages /metrics, /livez and /readyz; not set: there are none."""
     log: Log = Log()
 
     def relative_to(self, folder: Path) -> Settings:

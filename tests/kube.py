@@ -35,8 +35,8 @@ _START = 3 * PATIENCE
 class KubeApiServer:
     """One kube-apiserver. `with KubeApiServer() as kube:` starts it and ends it.
 
-    `front_proxy` is the authority whose certificate of "front-proxy-client" may speak for other users, here and at every
-    API server that asks this one whom to trust; `serving` has issued its own certificate.
+    `front_proxy` is the authority whose certificate of "front-proxy-client" may speak for other users, here and at
+    every API server that asks this one whom to trust; `serving` has issued its own certificate.
     """
 
     def __init__(self) -> None:

@@ -22,6 +22,7 @@ _COMMANDS: Final = MappingProxyType(
         "up": "Run everything on this machine: control plane, Envoy and a demo API server.",
         "serve": "Run the control plane alone, with a settings file.",
         "bootstrap": "Print the Envoy bootstrap that fits a settings file.",
+        "status": "Show what is registered and what is wrong with the rest.",
         "validate": "Check manifests without a server.",
     }
 )

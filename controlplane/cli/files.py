@@ -42,8 +42,12 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-# Envoy reads a bare y or n as a truth value, as YAML 1.1 says; PyYAML does not, and would leave a node called "n" bare.
+# Envoy reads a bare y or n as a truth value and 1e3 as a number; PyYAML does neither, and would leave a node called so
+# without quotes.
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), list("yYnN"))
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 def as_yaml(document: object) -> str:

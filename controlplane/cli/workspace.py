@@ -132,7 +132,7 @@ def settings_document(workspace: Workspace, address: str, port: int, core: Mappi
     }
     if core:
         document["core"] = dict(core)
-    for face in ("xds", "authorization", "discovery"):
+    for face in ("xds", "authorization", "discovery", "admin", "metrics"):
         document[face] = {"listen": f"unix:{workspace.sockets / face}.sock"}
     return document
 

@@ -16,7 +16,7 @@ from controlplane.sources import names
 from controlplane.sources.decode_apiservice import decode_apiservice
 from controlplane.sources.decode_rbac import decode_binding, decode_role
 from controlplane.sources.decode_service import SERVICE_NAME_LABEL, decode_endpoint_slice, decode_service
-from controlplane.sources.fields import Complaints, Fields, shown
+from controlplane.sources.fields import Complaints, Fields, plain, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _decode_object(manifest: Mapping[str, object], origin: Origin, field: str) -
     if not isinstance(kind, str) or not isinstance(api_version, str) or complaints.problems:
         return Bad(origin, key, complaints.problems)
     if not _is_ours(kind, manifest):
-        message = f"{kind} of {api_version} is not a kind that is read here, and is ignored"
+        message = f"{plain(kind)} of {plain(api_version)} is not a kind that is read here, and is ignored"
         complaints.add(fields.path("kind"), message, f"take it out, or write one of {', '.join(_API_VERSIONS)}")
         return Ignored(origin, complaints.problems[0])
     if api_version != _API_VERSIONS[kind]:
@@ -178,10 +178,10 @@ def _group(api_version: str) -> str:
 
 def _subject(manifest: Mapping[str, object], key: ObjectKey | None) -> str:
     if key is not None:
-        return str(key)
+        return plain(str(key))
     kind, metadata = manifest.get("kind"), manifest.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    return " ".join(part for part in (kind, name) if isinstance(part, str) and part)
+    return plain(" ".join(part for part in (kind, name) if isinstance(part, str) and part))
 
 
 def _service_of(manifest: Mapping[str, object]) -> str:

@@ -16,7 +16,7 @@ import orjson
 import yaml
 
 from controlplane.model.problem import Origin, Problem
-from controlplane.sources.fields import shown
+from controlplane.sources.fields import plain, shown
 from controlplane.sources.scalars import resolve_plain
 
 _TEXT_TAGS: Final = frozenset({"!", "tag:yaml.org,2002:str"})
@@ -156,9 +156,8 @@ class _Reader:
                 self._alias(event)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        tagged = event.tag is not None and not event.implicit[0]
-        if tagged and event.tag not in _TEXT_TAGS:
-            raise _RefusedError(event, f"the tag {event.tag} is not read", "write the value without a tag")
+        if event.tag is not None and not event.implicit[0] and event.tag not in _TEXT_TAGS:
+            raise _RefusedError(event, f"the tag {plain(event.tag)} is not read", "write the value without a tag")
         frame = self._stack[-1] if self._stack else None
         if frame is not None and isinstance(frame.container, dict) and frame.key is None:
             self._key(frame, frame.container, event)
@@ -178,7 +177,7 @@ class _Reader:
     def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         container: dict[str, object] | list[object] = {} if isinstance(event, yaml.MappingStartEvent) else []
         if event.tag is not None and not event.implicit:
-            raise _RefusedError(event, f"the tag {event.tag} is not read", "write the value without a tag")
+            raise _RefusedError(event, f"the tag {plain(event.tag)} is not read", "write the value without a tag")
         if len(self._stack) >= self._limits.depth:
             # libyaml takes quadratic time in the depth of what it reads: minutes for a file of brackets.
             message = f"nests deeper than {self._limits.depth} levels"

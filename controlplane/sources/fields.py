@@ -11,7 +11,14 @@ from typing import Final
 
 from controlplane.model.problem import Origin, Problem
 
-_SHOWN_TEXT: Final = 100
+# Long enough for the longest name there can be, with its kind and namespace.
+_SHOWN_TEXT: Final = 400
+
+
+def plain(text: str) -> str:
+    """The text cut to a length that fits a message, with nothing in it that moves a terminal's cursor."""
+    cut = text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}..."
+    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in cut)
 
 
 def shown(value: object) -> str:
@@ -24,8 +31,7 @@ def shown(value: object) -> str:
         case int() | float():
             return str(value)
         case str():
-            text = value if len(value) <= _SHOWN_TEXT else f"{value[:_SHOWN_TEXT]}..."
-            return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+            return '"' + plain(value.replace("\\", "\\\\").replace('"', '\\"')) + '"'
         case Mapping():
             return "a mapping"
         case list():

@@ -12,6 +12,7 @@ from controlplane.model.change import Object, ObjectKey
 from controlplane.model.problem import Problem
 from controlplane.sources.decode import Bad, Outcome, decode, identify
 from controlplane.sources.documents import Document, Limits, Unreadable, documents
+from controlplane.sources.fields import plain
 from controlplane.sources.folder import Broken, Content, Folder
 
 
@@ -34,4 +35,4 @@ def _outcomes(document: Document) -> tuple[Outcome, ...]:
     if document.problem is None:
         return decode(document.body, document.origin)
     key = identify(document.body)
-    return (Bad(document.origin, key, (replace(document.problem, subject=str(key) if key else ""),)),)
+    return (Bad(document.origin, key, (replace(document.problem, subject=plain(str(key)) if key else ""),)),)

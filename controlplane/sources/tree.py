@@ -15,7 +15,7 @@ from controlplane.model.change import Change
 from controlplane.model.problem import Problem
 from controlplane.sources.disk import Listing, Signature, is_manifest, list_folder, observe_file, signature
 from controlplane.sources.documents import Limits
-from controlplane.sources.folder import Folder, Gone
+from controlplane.sources.folder import Broken, Folder, Gone
 
 
 class Meaning(Enum):
@@ -78,6 +78,10 @@ class Tree:
         for path, observation in observed.items():
             if isinstance(observation, Gone):
                 del self._seen[path]
+            elif isinstance(observation, Broken):
+                # What failed may be mended without a trace on the file (too many files were open), so that it counts
+                # as changed at every comparison.
+                self._seen[path] = ()
         return self._folder.observe(observed)
 
     def _hidden_by_fault(self, path: str) -> bool:

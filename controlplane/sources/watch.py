@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
@@ -53,8 +52,7 @@ class Watcher:
     ) -> None:
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})
 
     async def reports(self, seconds: float) -> Reports:
         """What was reported and not yet taken, as soon as there is any; nothing when none came within `seconds`."""
@@ -68,15 +66,15 @@ class Watcher:
         return reported
 
     async def _run(self) -> None:
-        # A path that is gone ends the watch without a word: who watches looks whether its paths are there.
-        with suppress(FileNotFoundError):
+        for polling in (False, True):
             try:
-                await self._follow(polling=False)
-            except (OSError, RuntimeError) as error:
-                if isinstance(error, FileNotFoundError):
-                    raise
+                await self._follow(polling=polling)
+                return
+            except FileNotFoundError:
+                # Who watches looks whether its paths are there: the end of the watch need say no more.
+                return
+            except (OSError, RuntimeError):
                 self.polling = True
-                await self._follow(polling=True)
 
     async def _follow(self, *, polling: bool) -> None:
         options: dict[str, Any] = {

@@ -10,6 +10,7 @@ and nothing reaches the router without an identity that authorization wrote.
     verified
     ext_authz (by ECDS)     who is it, may it: Isthmus decides
     identity.lua            writes the identity, one header line per group
+    custom_response         refuses to pass on a backend's redirect
     set_filter_state        an upgrade takes an HTTP/1.1 connection to the backend
     header_mutation         Authorization, Impersonate-*, Envoy's and our own headers go
     router
@@ -61,6 +62,7 @@ from envoy_data_plane.google.protobuf import Any
 
 from controlplane.model.resource import CLUSTER, EXTENSION_CONFIG, EnvoyResource, ResourceName
 from controlplane.translation import names
+from controlplane.translation.redirects import redirects_filter
 
 # Underscores too: what reads X_Remote_User as X-Remote-User (CGI, WSGI) must not find one. x-envoy-* would steer our
 # own router, because Envoy believes clients with private addresses.
@@ -111,6 +113,7 @@ def http_filters(scripts: Scripts) -> list[HttpFilter]:
         _lua("isthmus.scope", scripts.scope),
         HttpFilter(name=names.AUTHORIZATION_FILTER, config_discovery=_discovered(ExtAuthz)),
         _lua("isthmus.identity", scripts.identity),
+        redirects_filter(),
         HttpFilter(name="isthmus.alpn", typed_config=any_of(_alpn())),
         HttpFilter(name="isthmus.strip", typed_config=any_of(_strip())),
         # Backends and clients see no x-envoy-* headers: kube-apiserver sends none.

@@ -48,7 +48,7 @@ class Quarantine:
 
     def find(self, resource: Resource) -> Rejection | None:
         """The rejection of exactly this content, or None."""
-        return None
+        return self._rejections.get(_content(resource)) if self._rejections else None
 
     def servable(self, resource: Resource, held: Resource | None = None) -> Resource | None:
         """The resource itself, or when it was rejected the last good content of its name, or None when there is none.

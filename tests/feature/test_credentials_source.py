@@ -3,9 +3,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from pki import CertificateAuthority
@@ -17,6 +16,7 @@ from controlplane.model.problem import Problem
 from controlplane.settings import Settings
 from controlplane.sources.credentials import CredentialsSource, read_credentials
 
+_PATIENCE_SECONDS = 10
 CA = CertificateAuthority("ca")
 DOOR, DOOR_KEY = CA.issue("door")
 PROXY, PROXY_KEY = CA.issue("proxy")
@@ -35,8 +35,8 @@ CREDENTIALS = Credentials(
 
 
 @pytest.fixture
-async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
-    """Settings that name a file for everything, all written, and ten seconds for the test."""
+def settings(tmp_path: Path) -> Settings:
+    """Settings that name a file for everything, all written."""
     for name, content in FILES.items():
         (tmp_path / name).write_bytes(content)
     face = {"listen": "unix:/run/isthmus.sock"}
@@ -49,34 +49,43 @@ async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
         "authorization": face,
         "discovery": face,
     }
-    async with asyncio.timeout(10):
-        yield Settings.model_validate(values).relative_to(tmp_path)
+    return Settings.model_validate(values).relative_to(tmp_path)
 
 
 class Listener:
-    """A source's batches and reports."""
+    """A source's batches and reports, as long as it is entered."""
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
-        self.reported: asyncio.Queue[tuple[Problem, ...]] = asyncio.Queue()
-        self._batches = CredentialsSource(settings, self.reported.put_nowait, **options).changes()
+    def __init__(self, settings: Settings, **options: Any) -> None:  # noqa: ANN401 - what CredentialsSource takes
+        self._reports: asyncio.Queue[tuple[Problem, ...]] = asyncio.Queue()
+        self._batches: asyncio.Queue[tuple[Change, ...]] = asyncio.Queue()
+        self._source = CredentialsSource(settings, self._reports.put_nowait, **options)
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._pump())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def _pump(self) -> None:
+        async for batch in self._source.changes():
+            self._batches.put_nowait(batch)
 
     async def next(self) -> tuple[Change, ...]:
         """The next batch."""
-        return await anext(self._batches)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await self._batches.get()
 
     async def report(self) -> tuple[Problem, ...]:
-        """The next report; the source is expected to say nothing else."""
-        batch = asyncio.ensure_future(self.next())
-        report = asyncio.ensure_future(self.reported.get())
-        done, _ = await asyncio.wait({batch, report}, return_when=asyncio.FIRST_COMPLETED)
-        assert done == {report}
-        batch.cancel()
-        await asyncio.wait({batch})
-        return report.result()
+        """The next report."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await self._reports.get()
 
-    async def aclose(self) -> None:
-        """Ends the source."""
-        await self._batches.aclose()  # type: ignore[attr-defined]  # it is an async generator
+    @property
+    def silent(self) -> bool:
+        """True when nothing was said that was not taken."""
+        return self._batches.empty() and self._reports.empty()
 
 
 def _replace(file: Path, content: bytes) -> None:
@@ -87,16 +96,16 @@ def _replace(file: Path, content: bytes) -> None:
 
 async def test_the_credentials_then_synced(settings: Settings) -> None:
     """A source says the credentials in the files, then Synced, and has nothing to report."""
-    async with aclosing(Listener(settings)) as listener:
+    async with Listener(settings) as listener:
         batches = [await listener.next(), await listener.next()]
 
         assert [(CredentialsChanged(CREDENTIALS),), (Synced("credentials"),)] == batches
-        assert listener.reported.empty()
+        assert listener.silent
 
 
 async def test_a_new_pair_comes_as_one_change(settings: Settings, tmp_path: Path) -> None:
     """Certificate and key replaced one after the other come out together, as one change."""
-    async with aclosing(Listener(settings)) as listener:
+    async with Listener(settings) as listener:
         await listener.next()
         await listener.next()
         _replace(tmp_path / "door.crt", NEXT)
@@ -118,7 +127,7 @@ async def test_a_mounted_secret_is_followed(settings: Settings, tmp_path: Path) 
     for name in ("door.crt", "door.key"):
         (tmp_path / name).unlink()
         (tmp_path / name).symlink_to(f"..data/{name}")
-    async with aclosing(Listener(settings)) as listener:
+    async with Listener(settings) as listener:
         await listener.next()
         await listener.next()
         (tmp_path / "..tmp").symlink_to("..v2")
@@ -132,11 +141,11 @@ async def test_a_mounted_secret_is_followed(settings: Settings, tmp_path: Path) 
 async def test_a_replacement_without_report_is_found(settings: Settings, tmp_path: Path) -> None:
     """A file whose replacement nobody reports is found when the files are read again."""
 
-    async def awatch(*_: Path, **__: Any) -> AsyncIterator[Any]:
+    async def awatch(*_: Path, **__: object) -> AsyncIterator[Any]:
         await asyncio.Event().wait()
         yield set()
 
-    async with aclosing(Listener(settings, awatch=awatch, compare_seconds=0.01)) as listener:
+    async with Listener(settings, awatch=awatch, compare_seconds=0.01) as listener:
         await listener.next()
         await listener.next()
         _replace(tmp_path / "roots.crt", DOOR)
@@ -148,11 +157,14 @@ async def test_a_replacement_without_report_is_found(settings: Settings, tmp_pat
 
 async def test_a_broken_replacement_changes_nothing_but_the_problems(settings: Settings, tmp_path: Path) -> None:
     """Files that break later are told, the credentials stay; mended, the Problem is gone without a change."""
-    async with aclosing(Listener(settings)) as listener:
+    async with Listener(settings) as listener:
         await listener.next()
         await listener.next()
         _replace(tmp_path / "door.key", NEXT_KEY)
         [problem] = await listener.report()
+        _replace(tmp_path / "door.key", DOOR_KEY)
+        solved = await listener.report()
+        silent = listener.silent
     sentence = (
         f"{tmp_path}/door.key: frontDoor.privateKeyFile: "
         "does not belong to the first certificate of the certificate file; "
@@ -160,6 +172,8 @@ async def test_a_broken_replacement_changes_nothing_but_the_problems(settings: S
     )
 
     assert sentence == str(problem)
+    assert solved == ()
+    assert silent
 
 
 @pytest.mark.parametrize(
@@ -208,7 +222,7 @@ async def test_a_file_that_cannot_be_used_stops_the_start(
         (tmp_path / name).write_bytes(content)
 
     with pytest.raises(StartError) as raised:
-        await Listener(settings).next()
+        await anext(CredentialsSource(settings, lambda _: None).changes())
     assert f"{tmp_path}/{name}: {sentence.format(folder=tmp_path)}" == str(raised.value)
 
 

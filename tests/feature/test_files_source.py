@@ -4,9 +4,8 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import watchfiles
@@ -17,6 +16,7 @@ from controlplane.model.problem import Problem
 from controlplane.model.rbac import Role
 from controlplane.sources.files import FilesSource
 
+_PATIENCE_SECONDS = 10
 ROLE = """\
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
@@ -48,22 +48,32 @@ def _put(file: Path, text: str) -> None:
 
 
 class Listener:
-    """Plays a source's Changes and keeps its reports."""
+    """Plays a source's Changes and keeps its reports, as long as it is entered."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, **options: Any) -> None:  # noqa: ANN401 - what FilesSource takes
         self.reported: list[tuple[Problem, ...]] = []
-        self.news = asyncio.Event()
         self.held: dict[ObjectKey, str] = {}
         self.changes: list[Change] = []
-        self._batches = FilesSource(folder, self._report, **options).changes()
+        self._reports: asyncio.Queue[tuple[Problem, ...]] = asyncio.Queue()
+        self._batches: asyncio.Queue[tuple[Change, ...]] = asyncio.Queue()
+        self._source = FilesSource(folder, self._reports.put_nowait, **options)
 
-    def _report(self, problems: tuple[Problem, ...]) -> None:
-        self.reported.append(problems)
-        self.news.set()
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._pump())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def _pump(self) -> None:
+        async for batch in self._source.changes():
+            self._batches.put_nowait(batch)
 
     async def next(self) -> tuple[Change, ...]:
         """The next batch."""
-        batch = await anext(self._batches)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            batch = await self._batches.get()
         self.changes += batch
         for change in batch:
             match change:
@@ -78,46 +88,39 @@ class Listener:
         while Synced("files") not in self.changes:
             await self.next()
 
-    async def until_reported(self, count: int) -> tuple[Problem, ...]:
-        """Takes batches until Problems were reported `count` times; the last of them."""
-        pump = asyncio.create_task(self._pump())
-        while len(self.reported) < count:
-            self.news.clear()
-            await self.news.wait()
-        pump.cancel()
-        await asyncio.wait({pump})
-        return self.reported[count - 1]
+    async def report(self) -> tuple[Problem, ...]:
+        """The next report."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            self.reported.append(await self._reports.get())
+        return self.reported[-1]
 
-    async def _pump(self) -> None:
-        while True:
-            await self.next()
-
-    async def aclose(self) -> None:
-        """Ends the source."""
-        await self._batches.aclose()  # type: ignore[attr-defined]  # it is an async generator
+    @property
+    def silent(self) -> bool:
+        """True when nothing was said that was not taken."""
+        return self._batches.empty() and self._reports.empty()
 
 
 @pytest.fixture
-async def folder(tmp_path: Path) -> AsyncIterator[Path]:
-    """An empty folder of manifests, and ten seconds for the test."""
+def folder(tmp_path: Path) -> Path:
+    """An empty folder of manifests."""
     made = tmp_path / "manifests"
     made.mkdir()
-    async with asyncio.timeout(10):
-        yield made
+    return made
 
 
 async def test_everything_then_synced_then_each_change(folder: Path) -> None:
     """A source says all that is there, sorted, then Synced, then what is added, replaced and removed."""
     _put(folder / "b.yaml", ROLE % ("y", "get"))
     _put(folder / "a.yaml", ROLE % ("z", "get") + "---\n" + ROLE % ("x", "get"))
-    async with aclosing(Listener(folder)) as listener:
+    async with Listener(folder) as listener:
         first = await listener.next()
         second = await listener.next()
         _put(
             folder / "c.json",
-            '{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "w"}}',
+            '{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "w"}, '
+            '"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}',
         )
-        third = await anext(listener._batches)
+        third = await listener.next()
         _put(folder / "b.yaml", ROLE % ("y", "list"))
         await listener.next()
         (folder / "a.yaml").unlink()
@@ -127,8 +130,8 @@ async def test_everything_then_synced_then_each_change(folder: Path) -> None:
         assert (Synced("files"),) == second
         assert [_key("w")] == [change.key for change in third if isinstance(change, Upsert)]
         assert (Delete(_key("x")), Delete(_key("z"))) == last
-        assert {_key("y"): "list"} == listener.held
-        assert not listener.reported
+        assert {_key("w"): "get", _key("y"): "list"} == listener.held
+        assert listener.silent
 
 
 async def test_a_missing_folder_stops_the_start(tmp_path: Path) -> None:
@@ -142,17 +145,18 @@ async def test_a_missing_folder_stops_the_start(tmp_path: Path) -> None:
 async def test_a_broken_file_is_reported_and_what_it_gave_stays(folder: Path) -> None:
     """A file that breaks changes nothing but the Problems; mended, it is in force and the Problem is gone."""
     _put(folder / "a.yaml", ROLE % ("x", "get"))
-    async with aclosing(Listener(folder)) as listener:
+    async with Listener(folder) as listener:
         await listener.until_synced()
         _put(folder / "a.yaml", "kind: [")
-        [problem] = await listener.until_reported(1)
+        [problem] = await listener.report()
         _put(folder / "a.yaml", ROLE % ("x", "list"))
-        solved = await listener.until_reported(2)
+        solved = await listener.report()
+        await listener.next()
 
         assert (
-            f"{folder}/a.yaml, document 1: is not YAML (line 1, column 8: did not find expected node content); "
+            f"{folder}/a.yaml, document 1: is not YAML (line 2, column 1: did not find expected node content); "
             "mend it; until then nothing in this file is taken over"
-        ) in str(problem)
+        ) == str(problem)
         assert solved == ()
         assert {_key("x"): "list"} == listener.held
         assert not [change for change in listener.changes if isinstance(change, Delete)]
@@ -167,10 +171,11 @@ async def test_bad_input_of_every_kind_leaves_all_others_serving(folder: Path) -
     _put(folder / "ca.yaml", API_SERVICE % {"n": 1} + "  caBundle: bm8gUEVN\n")
     _put(folder / "service.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {}\n")
     _put(folder / "good.yaml", ROLE % ("x", "get"))
-    async with aclosing(Listener(folder)) as listener:
+    async with Listener(folder) as listener:
         await listener.until_synced()
+        problems = await listener.report()
 
-        assert [(Path(problem.origin.path).name, problem.subject) for problem in listener.reported[-1]] == [
+        assert [(Path(problem.origin.path).name, problem.subject) for problem in problems] == [
             ("bomb.yaml", ""),
             ("ca.yaml", "APIService v1.g1.example.com"),
             ("large.yaml", ""),
@@ -183,7 +188,7 @@ async def test_a_file_saved_the_way_editors_do_is_replaced_not_deleted(folder: P
     """A file that is moved away and written anew, or emptied and written in place, never deletes its objects."""
     file = folder / "a.yaml"
     _put(file, ROLE % ("x", "get"))
-    async with aclosing(Listener(folder)) as listener:
+    async with Listener(folder) as listener:
         await listener.until_synced()
         file.rename(folder / "a.yaml~")
         file.write_text(ROLE % ("x", "list"))
@@ -206,7 +211,7 @@ async def test_a_mounted_configmap_is_swapped_in_one_step(folder: Path) -> None:
     (folder / "..data").symlink_to("..v1")
     for name in ("a.yaml", "b.yaml"):
         (folder / name).symlink_to(f"..data/{name}")
-    async with aclosing(Listener(folder)) as listener:
+    async with Listener(folder) as listener:
         await listener.until_synced()
         (folder / "..data_tmp").symlink_to("..v2")
         (folder / "..data_tmp").rename(folder / "..data")
@@ -214,7 +219,7 @@ async def test_a_mounted_configmap_is_swapped_in_one_step(folder: Path) -> None:
 
         assert [_key("x"), _key("y")] == [change.key for change in batch if isinstance(change, Upsert)]
         assert {_key("x"): "list", _key("y"): "list"} == listener.held
-        assert not listener.reported
+        assert listener.silent
 
 
 async def test_a_folder_moved_in_and_out_brings_and_takes_its_files(folder: Path, tmp_path: Path) -> None:
@@ -222,7 +227,7 @@ async def test_a_folder_moved_in_and_out_brings_and_takes_its_files(folder: Path
     outside = tmp_path / "outside"
     outside.mkdir()
     _put(outside / "a.yaml", ROLE % ("x", "get"))
-    async with aclosing(Listener(folder)) as listener:
+    async with Listener(folder) as listener:
         await listener.until_synced()
         outside.rename(folder / "sub")
         await listener.next()
@@ -241,20 +246,20 @@ async def test_a_folder_moved_in_and_out_brings_and_takes_its_files(folder: Path
 async def test_a_folder_that_vanishes_keeps_all_and_may_come_back(folder: Path, tmp_path: Path) -> None:
     """While the folder is gone everything stays in force under a Problem; back again, it is followed as before."""
     _put(folder / "a.yaml", ROLE % ("x", "get"))
-    async with aclosing(Listener(folder)) as listener:
+    async with Listener(folder) as listener:
         await listener.until_synced()
-        folder.rename(tmp_path / "away")
-        [problem] = await listener.until_reported(1)
+        await asyncio.to_thread(folder.rename, tmp_path / "away")
+        [problem] = await listener.report()
         held = dict(listener.held)
-        shutil.copytree(tmp_path / "away", folder)
-        solved = await listener.until_reported(2)
+        await asyncio.to_thread(shutil.copytree, tmp_path / "away", folder)
+        solved = await listener.report()
         _put(folder / "a.yaml", ROLE % ("x", "list"))
         await listener.next()
 
         assert (
             f"{folder}: cannot be looked into (No such file or directory); what was read from it stays in force; "
             "bring the folder back, readable for the user that Isthmus runs as"
-        ) in str(problem)
+        ) == str(problem)
         assert {_key("x"): "get"} == held
         assert solved == ()
         assert {_key("x"): "list"} == listener.held
@@ -264,13 +269,13 @@ async def test_a_folder_that_vanishes_keeps_all_and_may_come_back(folder: Path, 
 async def test_without_watches_the_folder_is_polled(folder: Path, error: Exception) -> None:
     """When the system has no watches left, changes are looked for instead, and a Problem says what to raise."""
 
-    async def awatch(*paths: Path, force_polling: bool | None, **options: Any) -> AsyncIterator[Any]:
+    async def awatch(*paths: Path, force_polling: bool | None, **options: object) -> AsyncIterator[Any]:
         if not force_polling:
             raise error
         async for reports in watchfiles.awatch(*paths, force_polling=True, **options):
             yield reports
 
-    async with aclosing(Listener(folder, awatch=awatch)) as listener:
+    async with Listener(folder, awatch=awatch) as listener:
         await listener.until_synced()
         _put(folder / "a.yaml", ROLE % ("x", "get"))
         await listener.next()
@@ -281,17 +286,18 @@ async def test_without_watches_the_folder_is_polled(folder: Path, error: Excepti
                 f"{folder}: the system has no file watches left, so changes are looked for three times a second; "
                 "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances"
             )
-        ] == [str(problem) for [problem] in listener.reported]
+        ] == [str(problem) for problem in await listener.report()]
+        assert listener.silent
 
 
 async def test_reports_that_are_dropped_are_made_up_for(folder: Path) -> None:
     """A change that the system does not report is found when everything is compared."""
 
-    async def awatch(*_: Path, **__: Any) -> AsyncIterator[Any]:
+    async def awatch(*_: Path, **__: object) -> AsyncIterator[Any]:
         await asyncio.Event().wait()
         yield set()
 
-    async with aclosing(Listener(folder, awatch=awatch, compare_seconds=0.0)) as listener:
+    async with Listener(folder, awatch=awatch, compare_seconds=0.0) as listener:
         await listener.until_synced()
         _put(folder / "a.yaml", ROLE % ("x", "get"))
         await listener.next()
@@ -306,7 +312,7 @@ async def test_a_large_folder_is_read_in_seconds(folder: Path, files: int, objec
         numbers = range(file, objects, files)
         (folder / f"{file:04}.yaml").write_text("---\n".join(API_SERVICE % {"n": number} for number in numbers))
     started = time.perf_counter()
-    async with aclosing(Listener(folder)) as listener:
+    async with Listener(folder) as listener:
         first = await listener.next()
         seconds = time.perf_counter() - started
 

@@ -24,6 +24,6 @@ def kube() -> Iterator[KubeApiServer]:
 
 @pytest.fixture(scope="session")
 def sample(kube: KubeApiServer) -> Iterator[SampleApiServer]:
-    """A sample-apiserver for all tests, in front of nothing but its certificate's name; each leaves it as it was."""
+    """A sample-apiserver for all tests, which each stack registers for itself; each leaves it as it was."""
     with SampleApiServer(kube) as running:
         yield running

@@ -220,7 +220,7 @@ def test_alice_gets_what_rbac_grants_and_no_more(
 
 
 def test_what_is_not_served_is_named_as_kube_apiserver_would(kubectl: Callable[..., str], stack: Stack) -> None:
-    """kubectl knows from discovery that there is no such type; a raw path is a NotFound."""
+    """From discovery kubectl knows that there is no such type; a raw path is a NotFound."""
     assert refusal(stack, "get", "nope") == 'error: the server doesn\'t have a resource type "nope"'
     assert refusal(stack, "get", "--raw", "/apis/nope.example.com/v1/x") == (
         "Error from server (NotFound): the server could not find the requested resource"

@@ -90,10 +90,15 @@ class XdsStream(RuleBasedStateMachine):
 
     # What happens.
 
-    @initialize(world=worlds)
-    def begin(self, world: dict) -> None:
-        """The first snapshot that counts."""
+    @initialize(world=worlds, in_step=st.booleans())
+    def begin(self, world: dict, in_step: bool) -> None:
+        """The first snapshot that counts; mostly the Envoy asks for everything first, as Envoys do."""
         self.publish(world)
+        if in_step:
+            for type_url in WILDCARDS:
+                self.subscribe(type_url)
+            self.subscribe_endpoints(set(CLUSTERS))
+            self.answer_everything()
 
     @rule(world=worlds)
     def publish(self, world: dict) -> None:
@@ -112,6 +117,16 @@ class XdsStream(RuleBasedStateMachine):
         self.snapshot = self.snapshot.updated(resources, gone)
         self.client.offer(self.snapshot)
         self.compare()
+
+    @rule(
+        clusters=st.dictionaries(st.sampled_from(CLUSTERS), contents, min_size=1, max_size=2),
+        route=st.sampled_from(ROUTES),
+    )
+    def repoint(self, clusters: dict[str, str], route: str) -> None:
+        """A route moves to one or two other clusters, and all the others go, in one step."""
+        self.publish(
+            {"clusters": clusters, "endpoints": {}, "listeners": {}, "routes": {route: ("1", set(clusters))}}
+        )
 
     @rule(type_url=st.sampled_from(WILDCARDS))
     def subscribe(self, type_url: str) -> None:
@@ -140,10 +155,11 @@ class XdsStream(RuleBasedStateMachine):
         if self.protocol is Protocol.STATE_OF_THE_WORLD:
             self.ask(ENDPOINTS)
 
-    @rule()
-    def read(self) -> None:
-        """The Envoy receives the next response."""
-        self.take()
+    @rule(count=st.integers(1, 4))
+    def read(self, count: int) -> None:
+        """The Envoy receives the next responses."""
+        for _ in range(count):
+            self.take()
 
     @precondition(lambda self: self.inbox)
     @rule(data=st.data(), in_part=st.booleans())
@@ -245,6 +261,12 @@ class XdsStream(RuleBasedStateMachine):
                 else:
                     self.out_of_step.setdefault((type_url, name), self.now)
 
+    def answer_everything(self) -> None:
+        """Receives and answers until there is nothing more to receive."""
+        while self.inbox or self.take() is not None:
+            for type_url in sorted(self.inbox):
+                self.reply(self.inbox.pop(type_url), in_part=False)
+
     # What must hold.
 
     def check_sent(self, answer: Answer) -> None:
@@ -295,9 +317,7 @@ class XdsStream(RuleBasedStateMachine):
         for type_url in WILDCARDS:
             self.subscribe(type_url)
         for _ in range(6):
-            while self.inbox or self.take() is not None:
-                for type_url in sorted(self.inbox):
-                    self.reply(self.inbox.pop(type_url), in_part=False)
+            self.answer_everything()
             self.wait(WAIT_LIMIT)
         for type_url in WILDCARDS:
             for name in {*self.snapshot.table(type_url), *self.held[type_url]}:
@@ -331,7 +351,7 @@ class StateOfTheWorldStream(XdsStream):
 
 
 _SETTINGS = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 TestDelta = XdsStream.TestCase

@@ -96,6 +96,29 @@ def test_a_file_removed_while_it_is_read_is_gone_with_the_next_look(
     assert not tree.problems
 
 
+def test_a_failure_that_leaves_no_trace_on_the_file_is_tried_again(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that could not be read is read again at the next comparison, though it looks as it did."""
+
+    def failing_open(_: Path, __: str) -> object:
+        raise OSError(24, "Too many open files")
+
+    (tmp_path / "a.yaml").write_text(ROLE % "c")
+    with monkeypatch.context() as patched:
+        patched.setattr(disk.Path, "open", failing_open)
+        failed = tree.compare(())
+    problems = tree.problems
+    changes = tree.compare(())
+
+    assert not failed
+    assert [
+        (f"{tmp_path}/a.yaml: cannot be read (Too many open files); make it readable for the user that Isthmus runs as")
+    ] == [str(problem) for problem in problems]
+    assert _delete("a") in changes
+    assert not tree.problems
+
+
 def test_a_folder_that_cannot_be_looked_into_keeps_its_objects(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +156,8 @@ def test_a_folder_that_is_gone_keeps_everything(tree: Tree, tmp_path: Path) -> N
     assert not tree.read((str(tmp_path / "a.yaml"),))
     assert not tree.compare(())
     assert [
-        f"{tmp_path}: cannot be looked into (No such file or directory); what was read from it stays in force; "
-        "bring the folder back, readable for the user that Isthmus runs as"
+        (
+            f"{tmp_path}: cannot be looked into (No such file or directory); what was read from it stays in force; "
+            "bring the folder back, readable for the user that Isthmus runs as"
+        )
     ] == [str(problem) for problem in tree.problems]

@@ -1,0 +1,1 @@
+"""Our own gRPC APIs, generated from `protos/` by `make protos`; never edited."""

@@ -1,0 +1,1 @@
+"""Version 1 of our own gRPC APIs; `controlplane.admin` is its only reader."""

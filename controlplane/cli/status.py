@@ -1,0 +1,62 @@
+"""`isthmus status`: what is registered, whether it is served, and what could not be taken over.
+
+In: a settings file, and a running control plane. Out: a table, or JSON. Law: the table is for people and may change;
+the JSON is the StatusService's response and changes only as that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import click
+from google.protobuf.json_format import MessageToJson
+
+from controlplane import settings
+from controlplane.admin.client import fetch
+from controlplane.api.v1 import status_pb2
+from controlplane.errors import SettingsError
+from controlplane.model.problem import Origin, Problem
+
+
+@click.command("status")
+@click.option(
+    "--config",
+    default=Path(".isthmus/config.yaml"),
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The settings file of the control plane (YAML).",
+)
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def command(config: Path, output: Literal["table", "json"]) -> None:
+    """Show what is registered and what is wrong with the rest."""
+    face = settings.load(config).admin
+    if face is None:
+        raise SettingsError(f"{config}: admin is not set, so nobody can ask; set admin.listen to an address")
+    response = fetch(face.reached_at)
+    if output == "json":
+        click.echo(MessageToJson(response, always_print_fields_with_no_presence=True))
+        return
+    click.echo(table(response.api_services))
+    for problem in response.problems:
+        click.echo(_sentence(problem), err=True)
+
+
+def table(apis: Iterable[status_pb2.ApiServiceStatus]) -> str:
+    """APIServices in columns, as `kubectl get apiservices` has them, with where requests go."""
+    rows = [("NAME", "SERVICE", "AVAILABLE", "ENDPOINTS")]
+    for api in apis:
+        available = api.available if api.available == "True" else f"{api.available} ({api.reason})"
+        rows.append((api.name, api.service, available, ",".join(api.endpoints) or "<none>"))
+    return "\n".join(_line(row, rows) for row in rows)
+
+
+def _line(row: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(other[column]) for other in rows) for column in range(len(row))]
+    return "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _sentence(problem: status_pb2.Problem) -> str:
+    origin = Origin(problem.path, problem.document)
+    return str(Problem(origin, problem.subject, problem.field, problem.message, problem.remedy))
