@@ -64,7 +64,8 @@ class Pipeline:
                 fixed = self.translator.fixed(topology)
                 snapshot = snapshot.updated(fixed.upserts, fixed.removals)
             snapshot = snapshot.updated(translation.upserts, translation.removals)
-            # Who may do what is known before Envoy sends the first of them; discovery's own requests can wait for the push.
+            # Who may do what is known before Envoy sends the first of them; discovery's own requests can wait for the
+            # push.
             self.policy.publish(topology.policy)
             self.snapshots.publish(snapshot)
             self.topology.publish(topology)

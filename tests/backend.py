@@ -42,7 +42,6 @@ class Backend:
         self._context.verify_mode = ssl.CERT_REQUIRED
         self._context.load_cert_chain(certificate, key)
         self._watchers: set[asyncio.Queue[bytes]] = set()
-        self._connections: set[asyncio.Transport] = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
@@ -82,16 +81,16 @@ class Backend:
         self.port = runner.addresses[0][1]
         self._ready.set()
         await self._end.wait()
+        # Closing would say goodbye in TLS and wait for the other side; cut, the loop needs but a few rounds to notice.
+        assert runner.server is not None
+        for connection in runner.server.connections:
+            if isinstance(connection.transport, asyncio.Transport):
+                connection.transport.abort()
         await runner.cleanup()
-        # What still says goodbye in TLS is cut, and the loop gets the rounds it takes to notice.
-        for connection in self._connections:
-            connection.abort()
         for _ in range(3):
             await asyncio.sleep(0)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        assert isinstance(request.transport, asyncio.Transport)
-        self._connections.add(request.transport)
         subject = dict(pair[0] for pair in request.get_extra_info("peercert")["subject"])
         headers = tuple((key.decode(), value.decode(errors="replace")) for key, value in request.raw_headers)
         # Isthmus asks for discovery on its own account, whenever it likes.

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# What kubectl asks before it can name any resource; kube-apiserver grants it as system:discovery.
-DISCOVERY = {"nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/openapi/*", "/version"], "verbs": ["get"]}
-
 
 def grant(
     name: str, *rules: dict[str, list[str]], users: Iterable[str] = (), groups: Iterable[str] = ()

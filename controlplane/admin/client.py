@@ -37,7 +37,7 @@ def fetch(address: Address) -> status_pb2.GetStatusResponse:
             return call(status_pb2.GetStatusRequest(), timeout=_PATIENCE_SECONDS)
         except grpc.RpcError as error:
             # What a channel raises is a grpc.Call as well, which the stubs do not know.
-            reason = cast(grpc.Call, error).code().name
+            reason = cast("grpc.Call", error).code().name
             raise StartError(
                 f"no control plane answers at {address} ({reason}); start it, or give --config its settings file"
             ) from error

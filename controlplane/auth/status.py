@@ -12,7 +12,7 @@ import orjson
 
 from controlplane.model.identity import Decision, RequestInfo, UserInfo
 
-_JSON: Final = (("content-type", "application/json"),)
+_JSON: Final = (("content-type", "application/json"), ("cache-control", "no-cache, private"))
 _JSON_NOSNIFF: Final = (*_JSON, ("x-content-type-options", "nosniff"))
 # What Go's encoder never leaves as it is in a string.
 _ESCAPED_IN_JSON: Final = "&<>\u2028\u2029"

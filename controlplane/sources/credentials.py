@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import watchfiles
+from watchfiles import Change as FileChange
 
 from controlplane.errors import StartError
 from controlplane.model.change import Change, CredentialsChanged, Synced
@@ -21,7 +22,7 @@ from controlplane.model.credentials import Credentials, KeyPair, Secret
 from controlplane.model.problem import Origin, Problem
 from controlplane.settings import Settings
 from controlplane.sources import pem
-from controlplane.sources.watch import Awatch, Reports, Watcher
+from controlplane.sources.watch import Awatch, Watcher
 
 # Certificate and key are two files: after a report of one, the other gets this long to be in place.
 _QUIET_SECONDS: Final = 0.1
@@ -59,7 +60,12 @@ class CredentialsSource:
         """
         files = _files(self._settings)
         folders = sorted({file.parent for file in files if file.parent.is_dir()})
-        watcher = Watcher(folders, recursive=False, step_ms=_STEP_MS, awatch=self._awatch)
+
+        def wanted(_: FileChange, path: str) -> bool:
+            # Kubernetes replaces the files of a mounted Secret by pointing the link "..data" elsewhere.
+            return Path(path) in files or Path(path).name.startswith("..")
+
+        watcher = Watcher(folders, recursive=False, step_ms=_STEP_MS, wanted=wanted, awatch=self._awatch)
         async with watcher:
             held, problems = await asyncio.to_thread(read_credentials, self._settings)
             if held is None:
@@ -69,8 +75,6 @@ class CredentialsSource:
             yield (Synced(self.name),)
             while True:
                 reports = await watcher.reports(self._compare_seconds)
-                if reports and not _concern(reports, files):
-                    continue
                 while reports:
                     reports = await watcher.reports(_QUIET_SECONDS)
                 found, problems = await asyncio.to_thread(read_credentials, self._settings)
@@ -157,9 +161,3 @@ def _files(settings: Settings) -> frozenset[Path]:
     if proxy is not None:
         named += [proxy.certificate_file, proxy.private_key_file]
     return frozenset(file.absolute() for file in named if file is not None)
-
-
-def _concern(reports: Reports, files: frozenset[Path]) -> bool:
-    """True when a file of ours is among the reports, or the link that Kubernetes swaps below the files of a Secret."""
-    paths = [Path(path) for _, path in reports]
-    return any(path in files or path.name.startswith("..") for path in paths)

@@ -18,6 +18,7 @@ _GROUP_PRIORITY_LIMIT: Final = 20_000
 _VERSION_PRIORITY_LIMIT: Final = 1_000
 _PORT_LIMIT: Final = 65_535
 _DEFAULT_PORT: Final = 443
+_LOCAL_REMEDY: Final = "remove it, or name the Service that serves this API in spec.service"
 
 
 def decode_apiservice(name: str, manifest: Fields) -> ApiService | None:
@@ -47,9 +48,6 @@ def decode_apiservice(name: str, manifest: Fields) -> ApiService | None:
             "insecureSkipTLSVerify", insecure, reason, "remove it, so that the backend is verified by caBundle"
         )
     return ApiService(group_version, group_priority, version_priority, service, ca_bundle, insecure)
-
-
-_LOCAL_REMEDY: Final = "remove it, or name the Service that serves this API in spec.service"
 
 
 def _group_version(name: str, manifest: Fields, spec: Fields) -> GroupVersion:

@@ -87,7 +87,7 @@ def observe_file(path: str, limits: Limits) -> Observation:
         return Broken(Problem(Origin(path), "", "", "is a link to nothing", "make it lead to a file, or remove it"))
     except OSError as error:
         return Broken(_unreadable(path, error))
-    if False:
+    if not stat.S_ISREG(status.st_mode):
         return Broken(Problem(Origin(path), "", "", "is not a regular file", "put the manifests into a plain file"))
     if status.st_size > limits.size:
         return Broken(too_large(path, status.st_size, limits))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import watchfiles
 from watchfiles import Change as FileChange
@@ -29,11 +30,19 @@ class Watcher:
     """A watch on some paths, in force while the object is entered."""
 
     def __init__(
-        self, paths: Sequence[Path], *, recursive: bool, step_ms: int, awatch: Awatch = watchfiles.awatch
+        self,
+        paths: Sequence[Path],
+        *,
+        recursive: bool,
+        step_ms: int,
+        wanted: Callable[[FileChange, str], bool] | None = None,
+        awatch: Awatch = watchfiles.awatch,
     ) -> None:
+        """`wanted` says which reports count; None: all of them."""
         self._paths = paths
         self._recursive = recursive
         self._step_ms = step_ms
+        self._wanted = wanted
         self._awatch = awatch
         self._reported: set[tuple[FileChange, str]] = set()
         self._news = asyncio.Event()
@@ -66,25 +75,30 @@ class Watcher:
         return reported
 
     async def _run(self) -> None:
-        for polling in (False, True):
+        # A path that is gone, or a watch that breaks for good, ends this without a word: who watches looks by itself
+        # whether its paths are there, and compares them from time to time.
+        with suppress(OSError, RuntimeError):
             try:
-                await self._follow(polling=polling)
-                return
+                await self._follow()
             except FileNotFoundError:
-                # Who watches looks whether its paths are there: the end of the watch need say no more.
-                return
+                raise
+            except PermissionError:
+                # Only where a folder is closed to us: with this option awatch is silent about every failure to watch,
+                # a lack of watches included.
+                await self._follow(ignore_permission_denied=True)
             except (OSError, RuntimeError):
                 self.polling = True
+                await self._follow(ignore_permission_denied=True, force_polling=True)
 
-    async def _follow(self, *, polling: bool) -> None:
-        options: dict[str, Any] = {
-            "watch_filter": None,
-            "step": self._step_ms,
-            "debounce": _DEBOUNCE_MS,
-            "recursive": self._recursive,
-            "ignore_permission_denied": True,
-            "force_polling": polling or None,
-        }
-        async for reported in self._awatch(*self._paths, **options):
+    async def _follow(self, **options: bool) -> None:
+        watch = self._awatch(
+            *self._paths,
+            watch_filter=self._wanted,
+            step=self._step_ms,
+            debounce=_DEBOUNCE_MS,
+            recursive=self._recursive,
+            **options,
+        )
+        async for reported in watch:
             self._reported |= reported
             self._news.set()

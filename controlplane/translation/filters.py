@@ -5,9 +5,9 @@ nothing a client wrote about identity or routing is read by any filter, because 
 and nothing reaches the router without an identity that authorization wrote.
 
     early header mutation   forged X-Remote-*, X-Isthmus-* and X-Envoy-* go; the normalised path is written for scope
-    selection
+                            selection; every request gets an Audit-ID
     scope.lua               gives a route to what has no scope of its own; says whether the client certificate was
-    verified
+                            verified
     ext_authz (by ECDS)     who is it, may it: Isthmus decides
     identity.lua            writes the identity, one header line per group
     custom_response         refuses to pass on a backend's redirect
@@ -77,6 +77,7 @@ _AUTHORIZATION_TIMEOUT: Final = timedelta(seconds=5)
 _READ_HEADERS: Final = (":path", "authorization", "connection", "sec-websocket-protocol", "upgrade")
 _IMPERSONATION: Final = "impersonate"
 
+_AUDIT_ID: Final = "audit-id"
 _ALPN_STATE: Final = "envoy.network.application_protocols"
 
 
@@ -100,6 +101,8 @@ def early_header_mutation() -> TypedExtensionConfig:
     mutations = [
         _remove_matching(StringMatcher(safe_regex=RegexMatcher(regex=_FORGED))),
         HeaderMutation(append=HeaderValueOption(header=path, append_action=overwrite)),
+        # As in kube-apiserver: a client may bring its own, so that its logs and all audit logs can be joined.
+        _add_if_absent(_AUDIT_ID, "%UNIQUE_ID%"),
     ]
     return TypedExtensionConfig(
         name="envoy.http.early_header_mutation.header_mutation",
@@ -194,9 +197,16 @@ def _strip() -> HeaderMutationFilter:
                 _remove_matching(StringMatcher(prefix=_IMPERSONATION)),
                 _remove_matching(StringMatcher(prefix="x-isthmus-")),
                 _remove_matching(StringMatcher(prefix="x-envoy-")),
-            ]
+            ],
+            # A backend that writes audit logs has said so already.
+            response_mutations=[_add_if_absent(_AUDIT_ID, f"%REQ({_AUDIT_ID})%")],
         )
     )
+
+
+def _add_if_absent(name: str, value: str) -> HeaderMutation:
+    action = HeaderValueOptionHeaderAppendAction.ADD_IF_ABSENT
+    return HeaderMutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))
 
 
 def _remove_matching(key_matcher: StringMatcher) -> HeaderMutation:

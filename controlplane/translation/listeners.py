@@ -190,11 +190,16 @@ def _local_replies() -> LocalReplyConfig:
 
 def _mapper(condition: AccessLogFilter, code: int, reason: str, message: str | None) -> ResponseMapper:
     retry = code in _RETRYABLE
-    mapper = ResponseMapper(filter=condition, body_format_override=_status(reason, message, retry=retry))
+    headers = {"cache-control": "no-cache, private"}
     if retry:
-        header = HeaderValue(key="retry-after", value=str(_RETRY_AFTER_SECONDS))
-        mapper.headers_to_add = [HeaderValueOption(header=header)]
-    return mapper
+        headers["retry-after"] = str(_RETRY_AFTER_SECONDS)
+    return ResponseMapper(
+        filter=condition,
+        body_format_override=_status(reason, message, retry=retry),
+        headers_to_add=[
+            HeaderValueOption(header=HeaderValue(key=name, value=value)) for name, value in headers.items()
+        ],
+    )
 
 
 def _status(reason: str, message: str | None, *, retry: bool) -> SubstitutionFormatString:

@@ -107,7 +107,8 @@ def _own(name: str, match: route_components_pb2.RouteMatch) -> route_components_
     action = route_components_pb2.RouteAction(
         cluster=names.DISCOVERY_CLUSTER, timeout=duration_pb2.Duration(seconds=2 * _DISCOVERY_SECONDS)
     )
-    return route_components_pb2.Route(name=name, match=match, route=action)
+    # kube-apiserver does not say what it is written in.
+    return route_components_pb2.Route(name=name, match=match, route=action, response_headers_to_remove=["server"])
 
 
 def _reply(name: str, match: route_components_pb2.RouteMatch, status: int, message: str) -> route_components_pb2.Route:

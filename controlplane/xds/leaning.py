@@ -40,7 +40,7 @@ class Leaning:
                 elif isinstance(held, Claim):
                     unknown = unknown or name not in subscription.retiring
             sent = subscription.in_flight.items.values() if subscription.in_flight is not None else ()
-            for item in (*sent,):
+            for item in (*sent, *subscription.doubtful.values()):
                 if item is not None:
                     passing |= item.references | item.children
         return cls(frozenset(firm), frozenset(passing), unknown)

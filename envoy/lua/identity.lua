@@ -30,6 +30,9 @@ function envoy_on_request(handle)
   for index = 1, #identity, 2 do
     headers:add(identity[index], identity[index + 1])
   end
+  -- The route was selected before authorization was asked. Meanwhile its cluster may have been removed, which is 503, or its
+  -- API moved; the scope's header is as it was, so selecting again finds the same API where it is now.
+  handle:clearRouteCache()
   if headers:get("upgrade") ~= nil then
     -- Upgrades are HTTP/1.1: Go's HTTP/2 servers refuse extended CONNECT. The next filter turns this into ALPN.
     headers:replace("x-isthmus-alpn", "http/1.1")

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from pki import CertificateAuthority
+from watchfiles import Change as FileChange
 
 from controlplane.errors import StartError
 from controlplane.model.change import Change, CredentialsChanged, Synced
 from controlplane.model.credentials import Credentials, KeyPair, Secret
 from controlplane.model.problem import Problem
 from controlplane.settings import Settings
+from controlplane.sources import credentials
 from controlplane.sources.credentials import CredentialsSource, read_credentials
 
 _PATIENCE_SECONDS = 10
@@ -115,6 +117,56 @@ async def test_a_new_pair_comes_as_one_change(settings: Settings, tmp_path: Path
         assert isinstance(change, CredentialsChanged)
         assert KeyPair(NEXT, Secret(NEXT_KEY)) == change.credentials.serving
         assert CREDENTIALS.front_proxy == change.credentials.front_proxy
+
+
+async def test_a_half_replaced_pair_is_waited_for(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate whose key comes a moment later is no Problem: the files are read when they have been quiet."""
+    reports: asyncio.Queue[set[tuple[FileChange, str]]] = asyncio.Queue()
+
+    async def awatch(*_: Path, **__: object) -> AsyncIterator[set[tuple[FileChange, str]]]:
+        while True:
+            yield await reports.get()
+            reports.task_done()
+
+    seen: list[bytes] = []
+
+    def noting_read(read: Settings) -> tuple[Credentials | None, tuple[Problem, ...]]:
+        seen.append((tmp_path / "door.key").read_bytes())
+        return read_credentials(read)
+
+    monkeypatch.setattr(credentials, "read_credentials", noting_read)
+    async with Listener(settings, awatch=awatch) as listener:
+        await listener.next()
+        await listener.next()
+        for name, content in (("door.crt", NEXT), ("door.key", NEXT_KEY)):
+            _replace(tmp_path / name, content)
+            reports.put_nowait({(FileChange.added, str(tmp_path / name))})
+            await reports.join()
+        [change] = await listener.next()
+
+        assert isinstance(change, CredentialsChanged)
+        assert KeyPair(NEXT, Secret(NEXT_KEY)) == change.credentials.serving
+        assert seen == [DOOR_KEY, NEXT_KEY]
+        assert listener.silent
+
+
+async def test_only_reports_of_the_files_are_heeded(settings: Settings, tmp_path: Path) -> None:
+    """What else happens in the folders of the files does not have them read again."""
+    heeded: dict[str, bool] = {}
+
+    async def awatch(
+        *_: Path, watch_filter: Callable[[FileChange, str], bool], **__: object
+    ) -> AsyncIterator[set[tuple[FileChange, str]]]:
+        for name in ("door.key", "..data", "notes.txt", ".door.key"):
+            heeded[name] = watch_filter(FileChange.modified, str(tmp_path / name))
+        yield set()
+
+    async with Listener(settings, awatch=awatch) as listener:
+        await listener.next()
+
+    assert heeded == {"door.key": True, "..data": True, "notes.txt": False, ".door.key": False}
 
 
 async def test_a_mounted_secret_is_followed(settings: Settings, tmp_path: Path) -> None:

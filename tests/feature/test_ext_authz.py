@@ -219,4 +219,8 @@ async def test_a_refusal_is_json_and_must_not_be_sniffed(check: Check) -> None:
     response = await check(request())
 
     headers = {option.header.key: option.header.value for option in response.denied_response.headers}
-    assert headers == {"content-type": "application/json", "x-content-type-options": "nosniff"}
+    assert headers == {
+        "content-type": "application/json",
+        "cache-control": "no-cache, private",
+        "x-content-type-options": "nosniff",
+    }

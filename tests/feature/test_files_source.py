@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pytest
 import watchfiles
+from watchfiles import Change as FileChange
 
 from controlplane.errors import StartError
 from controlplane.model.change import Change, Delete, ObjectKey, Synced, Upsert
@@ -45,6 +46,24 @@ def _put(file: Path, text: str) -> None:
     spare = file.with_name(f".{file.name}")
     spare.write_text(text)
     spare.rename(file)
+
+
+class Watch:
+    """A watch that reports what it is told to."""
+
+    def __init__(self) -> None:
+        self._reports: asyncio.Queue[set[tuple[FileChange, str]]] = asyncio.Queue()
+
+    async def awatch(self, *_: Path, **__: object) -> AsyncIterator[set[tuple[FileChange, str]]]:
+        """Stands for watchfiles.awatch."""
+        while True:
+            yield await self._reports.get()
+            self._reports.task_done()
+
+    async def say(self, *reports: tuple[FileChange, str]) -> None:
+        """Reports, and waits until the report was taken."""
+        self._reports.put_nowait(set(reports))
+        await self._reports.join()
 
 
 class Listener:
@@ -265,11 +284,53 @@ async def test_a_folder_that_vanishes_keeps_all_and_may_come_back(folder: Path, 
         assert {_key("x"): "list"} == listener.held
 
 
+async def test_a_file_that_is_emptied_and_then_written_is_never_read_empty(folder: Path) -> None:
+    """A file that is being written in place is read when it has been quiet, so that its objects are not deleted."""
+    file, watch = folder / "a.yaml", Watch()
+    _put(file, ROLE % ("x", "get"))
+    async with Listener(folder, awatch=watch.awatch) as listener:
+        await listener.until_synced()
+        await asyncio.to_thread(file.write_text, "")
+        await watch.say((FileChange.modified, str(file)))
+        await asyncio.to_thread(file.write_text, ROLE % ("x", "list"))
+        await watch.say((FileChange.modified, str(file)))
+        [change] = await listener.next()
+
+        assert isinstance(change, Upsert)
+        assert {_key("x"): "list"} == listener.held
+
+
+async def test_a_closed_subfolder_does_not_end_the_watch(folder: Path) -> None:
+    """When a subfolder may not be watched the others are, and nothing is polled."""
+
+    async def awatch(
+        *paths: Path,
+        ignore_permission_denied: bool = False,
+        **options: Any,  # noqa: ANN401 - passed on to the real one
+    ) -> AsyncIterator[Any]:
+        if not ignore_permission_denied:
+            raise PermissionError(13, "Permission denied")
+        async for reports in watchfiles.awatch(*paths, ignore_permission_denied=True, **options):
+            yield reports
+
+    async with Listener(folder, awatch=awatch) as listener:
+        await listener.until_synced()
+        _put(folder / "a.yaml", ROLE % ("x", "get"))
+        await listener.next()
+
+        assert {_key("x"): "get"} == listener.held
+        assert listener.silent
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("Too many open files")])
 async def test_without_watches_the_folder_is_polled(folder: Path, error: Exception) -> None:
     """When the system has no watches left, changes are looked for instead, and a Problem says what to raise."""
 
-    async def awatch(*paths: Path, force_polling: bool | None, **options: object) -> AsyncIterator[Any]:
+    async def awatch(
+        *paths: Path,
+        force_polling: bool = False,
+        **options: Any,  # noqa: ANN401 - passed on to the real one
+    ) -> AsyncIterator[Any]:
         if not force_polling:
             raise error
         async for reports in watchfiles.awatch(*paths, force_polling=True, **options):

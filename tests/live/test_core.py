@@ -10,7 +10,7 @@ import pytest
 import yaml
 from catalog import SAMPLE, service_catalog
 from kube import KubeApiServer, SampleApiServer
-from rbac import DISCOVERY, grant
+from rbac import grant
 from stack import Stack, registration, until
 
 CRD = {
@@ -54,7 +54,7 @@ def stack(kube: KubeApiServer, sample: SampleApiServer) -> Iterator[Stack]:
     kube.apply(*grant("config-maps", CONFIG_MAPS, users=["alice"]))
     with Stack(core={"server": kube.url, "caFile": str(kube.ca_file)}, proxies=kube.front_proxy) as running:
         objects = registration(SampleApiServer.GROUP, "v1alpha1", sample.port, sample.ca, service="wardle")
-        rights = grant("developers", DISCOVERY, REVIEWS, CONFIG_MAPS, groups=["developers"])
+        rights = grant("developers", REVIEWS, CONFIG_MAPS, groups=["developers"])
         running.drop("wardle.yaml", *objects, *rights)
         admin = running.http("admin", "system:masters")
         path = f"/apis/{SampleApiServer.GROUP}/v1alpha1"

@@ -334,6 +334,31 @@ def test_a_websocket_passes_and_its_token_does_not(stack: Stack, backend: Backen
     assert backend.seen[-1].lines("Sec-WebSocket-Protocol") == ["v4.channel.k8s.io"]
 
 
+def test_every_request_has_an_audit_id_that_joins_all_logs(stack: Stack, backend: Backend) -> None:
+    """One is made where the client brings none; backend and client see the same, and refusals have one too."""
+    client = stack.http("carol", "developers")
+
+    made = client.request("GET", f"{stack.url}{API}/things").headers["Audit-Id"]
+    assert [made] == backend.seen[-1].lines("Audit-Id")
+    brought = client.request("GET", f"{stack.url}{API}/things", headers={"Audit-ID": "mine"}).headers["Audit-Id"]
+    assert ["mine"] == backend.seen[-1].lines("Audit-Id") == [brought]
+    refused = client.request("DELETE", f"{stack.url}{API}/things")
+    assert refused.status == 403
+    assert len(refused.headers["Audit-Id"]) == len(made) == 36
+
+
+def test_no_answer_tells_what_it_was_made_with_or_may_be_cached(stack: Stack, backend: Backend) -> None:
+    """Neither discovery nor refusals name a server program; refusals are not to be cached, as in kube-apiserver."""
+    client = stack.http("carol", "developers")
+
+    for path, status in (("/apis", 200), ("/nope", 403), ("/apis/nope.example.com/v1/x", 403)):
+        response = client.request("GET", stack.url + path)
+        assert status == response.status
+        assert "Server" not in response.headers, path
+        if status == 403:
+            assert response.headers["Cache-Control"] == "no-cache, private"
+
+
 def test_impersonation_is_refused_and_never_ignored(stack: Stack, backend: Backend) -> None:
     """Even system:masters gets no answer as somebody else yet, and none as itself either."""
     before = len(backend.seen)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from catalog import GROUP, SAMPLE, service_catalog
-from rbac import DISCOVERY, grant
+from rbac import grant
 from stack import Stack, until
 
 VERSION = f"{GROUP}/v1beta1"
@@ -20,7 +20,7 @@ def stack() -> Iterator[Stack]:
     """A front door without a core API server; alice may read instances, and only these."""
     with Stack() as running:
         rule = {"apiGroups": [GROUP], "resources": ["serviceinstances"], "verbs": ["get", "list", "watch"]}
-        running.drop("alice.yaml", *grant("reads-instances", DISCOVERY, rule, users=["alice"]))
+        running.drop("alice.yaml", *grant("reads-instances", rule, users=["alice"]))
         yield running
 
 

@@ -10,7 +10,7 @@ import kubectl
 import pytest
 import yaml
 from kube import KubeApiServer, SampleApiServer
-from rbac import DISCOVERY, grant
+from rbac import grant
 from stack import Stack, registration, until
 
 GROUP = SampleApiServer.GROUP
@@ -38,8 +38,7 @@ def stack(kube: KubeApiServer, sample: SampleApiServer) -> Iterator[Stack]:
         rights = grant("flunders", EVERYTHING, groups=groups)
         objects = registration(GROUP, "v1alpha1", sample.port, sample.ca, service="wardle")
         (beta, *_) = registration(GROUP, "v1beta1", sample.port, sample.ca, service="wardle")
-        discovery = grant("discovery", DISCOVERY, groups=["system:authenticated"])
-        running.drop("wardle.yaml", *objects, beta, *rights, *discovery)
+        running.drop("wardle.yaml", *objects, beta, *rights)
         admin = running.http("admin", "system:masters")
         for version in SampleApiServer.VERSIONS:
             path = f"/apis/{GROUP}/{version}"

@@ -6,7 +6,7 @@ from controlplane.auth import status
 from controlplane.auth.requestinfo import request_info
 from controlplane.model.identity import Decision, RequestInfo, UserInfo
 
-JSON = (("content-type", "application/json"),)
+JSON = (("content-type", "application/json"), ("cache-control", "no-cache, private"))
 NOSNIFF = (*JSON, ("x-content-type-options", "nosniff"))
 HEAD = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":'
 

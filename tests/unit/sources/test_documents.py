@@ -17,6 +17,12 @@ def _read(data: bytes, path: str = "a.yaml") -> tuple[Document, ...]:
     return found
 
 
+def _read_within(data: bytes, values: int) -> tuple[Document, ...]:
+    found = documents(data, "a.yaml", replace(LIMITS, values=values))
+    assert isinstance(found, tuple)
+    return found
+
+
 def _problem(data: bytes, path: str = "a.yaml", limits: Limits = LIMITS) -> str:
     found = documents(data, path, limits)
     assert isinstance(found, Unreadable)
@@ -191,6 +197,16 @@ def test_an_alias_bomb_is_counted_not_expanded() -> None:
     assert expected == bomb.problem
     assert after.problem is None
     assert seconds < 0.5
+
+
+def test_an_alias_counts_for_all_that_it_names() -> None:
+    """The values inside the containers of an alias count each time the alias is written."""
+    data = b"a: &a [[[1, 2, 3, 4, 5, 6, 7, 8]]]\nb: [*a, *a, *a, *a, *a]\n"
+    [refused] = _read_within(data, 67)
+    [taken] = _read_within(data, 68)
+
+    assert refused.problem is not None
+    assert taken.problem is None
 
 
 @pytest.mark.parametrize("data", [b"[" * 3_000_000, b"- " * 1_500_000, b"{a: " * 700_000])
