@@ -30,6 +30,7 @@ import orjson
 import urllib3
 import yaml
 from pki import CertificateAuthority
+from prometheus_client.parser import text_string_to_metric_families
 
 from controlplane.settings import Address
 from controlplane.translation.bootstrap import bootstrap
@@ -240,11 +241,21 @@ class Stack:
 
     def stats(self, pattern: str) -> dict[str, int]:
         """Envoy's counters and gauges whose name matches the regular expression."""
-        connection = _AdminConnection(self.admin)
+        connection = _UnixConnection(self.admin)
         connection.request("GET", f"/stats?format=json&filter={quote(pattern)}")
         body = json.loads(connection.getresponse().read())
         connection.close()
         return {item["name"]: item["value"] for item in body["stats"] if "name" in item}
+
+    def metric(self, name: str) -> dict[str, float]:
+        """The control plane's samples of that metric by their labels, as Prometheus would read them."""
+        connection = _UnixConnection(str(self.root / "metrics.sock"))
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        families = (family for family in text_string_to_metric_families(text))
+        samples = (sample for family in families for sample in family.samples if sample.name == name)
+        return {",".join(sample.labels.values()): sample.value for sample in samples}
 
     def backend_files(self, name: str, namespace: str = "default") -> tuple[Path, Path]:
         """A serving certificate and key for <name>.<namespace>.svc."""
@@ -275,6 +286,7 @@ class Stack:
             "xds": {"listen": f"unix:{self.root}/xds.sock"},
             "authorization": {"listen": f"unix:{self.root}/authorization.sock"},
             "discovery": {"listen": f"unix:{self.root}/discovery.sock"},
+            "metrics": {"listen": f"unix:{self.root}/metrics.sock"},
             **({"core": dict(core)} if core else {}),
             **({"authentication": dict(authentication)} if authentication else {}),
         }
@@ -319,8 +331,8 @@ def registration(
     ]
 
 
-class _AdminConnection(http.client.HTTPConnection):
-    """HTTP over Envoy's administration socket."""
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
 
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=PATIENCE)
