@@ -36,12 +36,14 @@ from controlplane.errors import IsthmusError, SettingsError, StartError
 from controlplane.model.apiservice import ServiceReference
 from controlplane.model.policy import Policy
 from controlplane.model.problem import Problem
+from controlplane.model.proxy import Proxy
 from controlplane.model.topology import Backend, BackendKey, Endpoint, Topology
 from controlplane.pipeline import Pipeline
 from controlplane.registry.resolve import trust_of
 from controlplane.registry.store import Registry
 from controlplane.settings import Address, Core, Settings
 from controlplane.snapshot.cache import SnapshotCache
+from controlplane.snapshot.snapshot import Snapshot
 from controlplane.sources import Source
 from controlplane.sources.credentials import CredentialsSource
 from controlplane.sources.files import FilesSource
@@ -50,11 +52,15 @@ from controlplane.sources.manifest import decoded
 from controlplane.translation.filters import Scripts
 from controlplane.translation.listeners import FrontDoor
 from controlplane.translation.translate import Translator
+from controlplane.xds.csds import handlers as csds_handlers
 from controlplane.xds.metrics import XdsMetrics
+from controlplane.xds.report import proxies
 from controlplane.xds.service import XdsService, server_options
 
 # After a signal, calls under way get this long before they are cut.
 _GRACE_SECONDS: Final = 1.0
+# A watch of proxies looks this often: a person sees no difference, and with many proxies looking is not free.
+_WATCH_SECONDS: Final = 0.25
 
 
 async def serve(settings: Settings) -> None:
@@ -81,12 +87,20 @@ async def serve(settings: Settings) -> None:
     sources = _sources(settings, problems)
     metrics = CollectorRegistry()
     faces: defaultdict[Address, list[grpc.GenericRpcHandler]] = defaultdict(list)
-    faces[settings.xds.listen] += XdsService(snapshots, XdsMetrics(metrics)).handlers()
+    xds = XdsService(snapshots, XdsMetrics(metrics), clock=time.monotonic)
+    faces[settings.xds.listen] += xds.handlers()
     faces[settings.authorization.listen] += authorization_handlers(
         policy, authentication, clock=time.time, timer=time.perf_counter, registry=metrics
     )
+
+    def connected() -> tuple[Proxy, ...]:
+        return proxies(xds.statuses(), snapshots.latest() or Snapshot(), xds.quarantine)
+
     if settings.admin is not None:
-        faces[settings.admin.listen] += status_handlers(topology, problems.all)
+        faces[settings.admin.listen] += csds_handlers(connected, _epoch)
+        faces[settings.admin.listen] += status_handlers(
+            topology, problems.all, connected, epoch=_epoch, pause=partial(asyncio.sleep, _WATCH_SECONDS)
+        )
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(_stop_signals())
         for address, handlers in faces.items():
@@ -94,7 +108,7 @@ async def serve(settings: Settings) -> None:
         discovery = application(topology, documents, refresh.recheck_core)
         await stack.enter_async_context(_http_face(settings.discovery.listen, discovery))
         if settings.metrics is not None:
-            pages = metrics_pages(metrics, lambda: snapshots.latest() is not None)
+            pages = metrics_pages(metrics, lambda: snapshots.latest() is not None, connected, _epoch)
             await stack.enter_async_context(_http_face(settings.metrics.listen, pages))
         log.info("serving", xds=str(settings.xds.listen), manifests=str(settings.manifests))
         await _until_one_ends(
@@ -127,6 +141,11 @@ class Problems:
         for problem in sorted(before - now):
             self._log.info("problem solved", problem=str(problem))
         self._known[source] = now
+
+
+def _epoch() -> float:
+    """What to add to a time of the monotonic clock to get seconds since 1970, as the clock of the day stands now."""
+    return time.time() - time.monotonic()
 
 
 def _sources(settings: Settings, problems: Problems) -> tuple[Source, ...]:

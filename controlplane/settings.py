@@ -213,9 +213,9 @@ class Settings(_Section):
     authorization: Face
     discovery: Face
     admin: Face | None = None
-    """The gRPC StatusService, which `isthmus status` asks; not set: nobody can ask."""
+    """gRPC: the StatusService, which `isthmus status` and `isthmus proxies` ask, and CSDS; not set: nobody can ask."""
     metrics: Face | None = None
-    """The HTTP pages /metrics, /livez and /readyz; not set: there are none."""
+    """The HTTP pages /metrics, /livez, /readyz and /proxies; not set: there are none."""
     log: Log = Log()
 
     def relative_to(self, folder: Path) -> Settings:

@@ -286,6 +286,7 @@ class Stack:
             "xds": {"listen": f"unix:{self.root}/xds.sock"},
             "authorization": {"listen": f"unix:{self.root}/authorization.sock"},
             "discovery": {"listen": f"unix:{self.root}/discovery.sock"},
+            "admin": {"listen": f"unix:{self.root}/status.sock"},
             "metrics": {"listen": f"unix:{self.root}/metrics.sock"},
             **({"core": dict(core)} if core else {}),
             **({"authentication": dict(authentication)} if authentication else {}),

@@ -23,6 +23,7 @@ _COMMANDS: Final = MappingProxyType(
         "serve": "Run the control plane alone, with a settings file.",
         "bootstrap": "Print the Envoy bootstrap that fits a settings file.",
         "status": "Show what is registered and what is wrong with the rest.",
+        "proxies": "Show which proxies are connected and whether they hold what they shall.",
         "validate": "Check manifests without a server.",
     }
 )

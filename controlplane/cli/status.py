@@ -6,35 +6,25 @@ the JSON is the StatusService's response and changes only as that does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import click
 from google.protobuf.json_format import MessageToJson
 
-from controlplane import settings
 from controlplane.admin.client import fetch
 from controlplane.api.v1 import status_pb2
-from controlplane.errors import SettingsError
+from controlplane.cli.asking import admin_address, aligned, config_option
 from controlplane.model.problem import Origin, Problem
 
 
 @click.command("status")
-@click.option(
-    "--config",
-    default=Path(".isthmus/config.yaml"),
-    show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The settings file of the control plane (YAML).",
-)
+@config_option
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(config: Path, output: Literal["table", "json"]) -> None:
     """Show what is registered and what is wrong with the rest."""
-    face = settings.load(config).admin
-    if face is None:
-        raise SettingsError(f"{config}: admin is not set, so nobody can ask; set admin.listen to an address")
-    response = fetch(face.reached_at)
+    response = fetch(admin_address(config))
     if output == "json":
         click.echo(MessageToJson(response, always_print_fields_with_no_presence=True))
         return
@@ -49,12 +39,7 @@ def table(apis: Iterable[status_pb2.ApiServiceStatus]) -> str:
     for api in apis:
         available = api.available if api.available == "True" else f"{api.available} ({api.reason})"
         rows.append((api.name, api.service, available, ",".join(api.endpoints) or "<none>"))
-    return "\n".join(_line(row, rows) for row in rows)
-
-
-def _line(row: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(other[column]) for other in rows) for column in range(len(row))]
-    return "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+    return aligned(rows)
 
 
 def _sentence(problem: status_pb2.Problem) -> str:

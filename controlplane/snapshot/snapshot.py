@@ -1,8 +1,8 @@
 """What Envoy shall hold, one immutable value a generation, every resource framed once for all streams.
 
-In: `EnvoyResource`s changed and names removed. Out: the next `Snapshot`, which shares every unchanged `Resource`
-object with the one before. Law: equal bytes are the identical object and not touched; so "what changed" costs what
-changed.
+In: resources changed and names removed. Out: the next `Snapshot`, which shares every unchanged `Resource` object with
+the one before. Law: equal bytes (or equal versions, where versions are given) are the identical object and not
+touched; so "what changed" costs what changed.
 """
 
 from __future__ import annotations
@@ -126,20 +126,17 @@ class Snapshot:
             _fingerprints={type_url: _total(table.values()) for type_url, table in tables.items()},
         )
 
-    def updated(self, upserts: Iterable[EnvoyResource], removals: Iterable[ResourceName] = ()) -> Snapshot:
-        """The next generation, or this very object when nothing differs; a name in both arguments is upserted."""
-        wanted: dict[ResourceName, EnvoyResource | None] = dict.fromkeys(removals)
+    def updated(self, upserts: Iterable[EnvoyResource | Resource], removals: Iterable[ResourceName] = ()) -> Snapshot:
+        """The next generation, or this very object when nothing differs; a name in both arguments is upserted.
+
+        An `EnvoyResource` differs by its body, whose hash becomes its version; a `Resource` by the version it brings.
+        """
+        wanted: dict[ResourceName, EnvoyResource | Resource | None] = dict.fromkeys(removals)
         wanted.update((resource.key, resource) for resource in upserts)
         differing: dict[str, dict[str, Resource | None]] = {}
         for key, given in wanted.items():
-            held = self.get(key)
-            if given is None:
-                if held is not None:
-                    differing.setdefault(key.type_url, {})[key.name] = None
-            elif held is None or held.body != given.body:
-                differing.setdefault(key.type_url, {})[key.name] = Resource.of(
-                    key.type_url, key.name, given.body, references=given.references, children=given.children
-                )
+            if not _same(self.get(key), given):
+                differing.setdefault(key.type_url, {})[key.name] = _framed(given)
         if not differing:
             return self
         tables, fingerprints = dict(self.tables), dict(self._fingerprints)
@@ -213,6 +210,19 @@ def differing_names(old: Mapping[str, Resource], new: Mapping[str, Resource]) ->
         if (held := old.get(name)) is not resource and (held is None or held.version != resource.version)
     )
     return frozenset(gone)
+
+
+def _same(held: Resource | None, given: EnvoyResource | Resource | None) -> bool:
+    if held is None or given is None:
+        return held is given
+    return held.version == given.version if isinstance(given, Resource) else held.body == given.body
+
+
+def _framed(given: EnvoyResource | Resource | None) -> Resource | None:
+    if not isinstance(given, EnvoyResource):
+        return given
+    key = given.key
+    return Resource.of(key.type_url, key.name, given.body, references=given.references, children=given.children)
 
 
 def _total(resources: Iterable[Resource]) -> int:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from controlplane.model.resource import ResourceName
 from controlplane.snapshot.snapshot import Resource
-from controlplane.xds.subscription import Claim, Subscription
+from controlplane.xds.held import Claim
+from controlplane.xds.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Leaning:
                 elif isinstance(held, Claim):
                     unknown = unknown or name not in subscription.retiring
             sent = subscription.in_flight.items.values() if subscription.in_flight is not None else ()
-            for item in (*sent, *subscription.doubtful.values()):
+            for item in chain(sent, *subscription.doubtful.values()):
                 if item is not None:
                     passing |= item.references | item.children
         return cls(frozenset(firm), frozenset(passing), unknown)

@@ -8,16 +8,17 @@ rejected stays home.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from controlplane.model.resource import CLUSTER, ENDPOINTS, ResourceName
 from controlplane.snapshot.snapshot import Resource
 from controlplane.xds import order
 from controlplane.xds.gate import Gate
+from controlplane.xds.held import version_of
 from controlplane.xds.leaning import Leaning
 from controlplane.xds.quarantine import Quarantine
-from controlplane.xds.subscription import Subscription, version_of
+from controlplane.xds.subscription import Subscription
 
 Items = dict[str, Resource | None]
 """What a response carries by name; None removes."""
@@ -80,6 +81,14 @@ class Selection:
                 if owner is not None and owner.wants(child.name):
                     owner.force(child.name)
 
+    def changed(self, subscription: Subscription, names: Iterable[str]) -> None:
+        """Ends the waits for content that is no longer wanted, and for clusters whose content is another now."""
+        for name in names:
+            if name not in subscription.queue:
+                self._gate.passed(ResourceName(subscription.type_url, name))
+            if subscription.type_url == CLUSTER:
+                self.look_again(name)
+
     def look_again(self, cluster: str) -> None:
         """Reconsiders what waits for a cluster that was acknowledged, rejected or changed."""
         for key in self._gate.opened(cluster):
@@ -88,7 +97,11 @@ class Selection:
     def tick(self, now: float) -> None:
         """Reconsiders what has waited long enough."""
         for key in self._gate.expired(now):
-            self._subscriptions[key.type_url].reconsider(key.name)
+            subscription = self._subscriptions[key.type_url]
+            if subscription.wants(key.name):
+                subscription.reconsider(key.name)
+            else:
+                self._gate.passed(key)
 
     def deadline(self) -> float | None:
         """When a wait ends, or None when nothing waits with a limit."""
@@ -138,6 +151,7 @@ class Selection:
         listed, held = subscription.table.get(name), subscription.held(name)
         owed = subscription.owed(name)
         if not owed and version_of(held) == version_of(listed):
+            self._gate.passed(ResourceName(subscription.type_url, name))
             subscription.note(name, held)
             return None
         good = held if isinstance(held, Resource) else None
@@ -165,6 +179,7 @@ class Selection:
             subscription.hold_back(name)
             return None
         if self._states and subscription.type_url not in order.WHOLE_WORLD:
+            subscription.doubtful.pop(name, None)
             subscription.note(name, None)
             return None
         if subscription.type_url in order.RETIRED_LAST:

@@ -92,9 +92,7 @@ class Stream:
             table = snapshot.table(type_url)
             changed = differing_names(subscription.table, table) if changes is None else changes.get(type_url, ())
             subscription.rebase(table, sorted(changed))
-            if type_url == CLUSTER:
-                for name in changed:
-                    self._selection.look_again(name)
+            self._selection.changed(subscription, changed)
         if self._behind_since is None and self._subscriptions:
             self._behind_since = now
 

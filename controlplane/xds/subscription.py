@@ -10,31 +10,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from controlplane.snapshot.snapshot import Resource
+from controlplane.xds.held import Claim, Held, InFlight, version_of
 from controlplane.xds.order import WHOLE_WORLD
+from controlplane.xds.suspects import split
 
 WILDCARD = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A resource that the client says it holds from before this stream: its version is known, its content is not."""
-
-    version: str
-
-
-Held = Resource | Claim | None
-"""What a client holds under a name; None is nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class InFlight:
-    """A response that waits for its acknowledgement; an item that is None was removed."""
-
-    nonce: str
-    items: Mapping[str, Resource | None]
 
 
 class Subscription:
@@ -75,8 +57,8 @@ class Subscription:
         """Names that stay as the client holds them because what the table says was rejected."""
         self.trials: list[tuple[Resource, ...]] = []
         """Parts of rejected responses, each to be sent by itself until the guilty resources are alone."""
-        self.doubtful: dict[str, Resource] = {}
-        """Suspects of a rejected response: Envoy may have applied them, for it rejects some messages only in part."""
+        self.doubtful: dict[str, tuple[Resource, ...]] = {}
+        """Suspects of rejected responses: the client may hold one of them, for Envoy rejects some messages in part."""
         self.in_flight: InFlight | None = None
         self.reply_due = False
         """True while a response is owed even when it is empty."""
@@ -188,12 +170,14 @@ class Subscription:
         """Records what the client holds under `name`, and whether that is what it shall hold."""
         self.retiring.pop(name, None)
         self.held_back.discard(name)
-        if version_of(held) == version_of(self.table.get(name)):
+        in_step = version_of(held) == version_of(self.table.get(name))
+        if in_step:
             self.behind.pop(name, None)
-            if not self.owed(name):
-                self.queue.pop(name, None)
         else:
             self.behind[name] = held
+        if in_step and not self.owed(name):
+            self.queue.pop(name, None)
+        else:
             self.queue[name] = None
         self._shrink()
 
@@ -232,11 +216,14 @@ class Subscription:
                     self.reconsider(name)
                 else:
                     self.hold_back(name)
-        if len(suspects) == 1:
-            self.doubtful.pop(suspects[0].name, None)
-            return suspects
         wanted = tuple(suspect for suspect in suspects if self.wants(suspect.name))
-        self.doubtful.update((suspect.name, suspect) for suspect in wanted)
+        for suspect in wanted:
+            others = tuple(other for other in self.doubtful.pop(suspect.name, ()) if other.version != suspect.version)
+            doubtful = others if len(suspects) == 1 else (*others, suspect)
+            if doubtful:
+                self.doubtful[suspect.name] = doubtful
+        if len(suspects) == 1:
+            return suspects
         self.trials[:0] = split(wanted, reason)
         return suspects
 
@@ -254,7 +241,8 @@ class Subscription:
         self.names.add(name)
         claim = claimed.get(name)
         if claim is not None:
-            self.note(name, Claim(claim))
+            if known or name not in self.table or self.table[name].version != claim:
+                self.note(name, Claim(claim))
             return
         if not known and name in self.table:
             self.behind[name] = None
@@ -264,15 +252,12 @@ class Subscription:
         if self.wildcard:
             return
         self.wildcard = self.reply_due = True
-        for name, resource in self.table.items():
+        # A thousand streams come back at once, most of them in step: what is in step costs one comparison a name.
+        differing = [name for name, resource in self.table.items() if claimed.get(name) != resource.version]
+        for name in (*differing, *sorted(claimed.keys() - self.table.keys())):
             if name not in self.names:
-                claim = claimed.get(name)
-                if claim != resource.version:
-                    self.behind[name] = None if claim is None else Claim(claim)
-                    self.queue[name] = None
-        for name, claim in claimed.items():
-            if name not in self.table and name not in self.names:
-                self.note(name, Claim(claim))
+                self.behind[name] = Claim(claimed[name]) if name in claimed else None
+                self.queue[name] = None
 
     def _narrow(self) -> None:
         if self.wildcard:
@@ -295,25 +280,3 @@ class Subscription:
             self.behind = {}
         if not self.queue:
             self.queue = {}
-
-
-def split(suspects: tuple[Resource, ...], reason: str) -> list[tuple[Resource, ...]]:
-    """Two parts, neither empty: those whose name the reason holds and the others, or else two halves.
-
-    What cannot be parted is one part, or none.
-    """
-    if len(suspects) < 2:
-        return [suspects] if suspects else []
-    named = {resource.name for resource in suspects if resource.name in reason}
-    if 0 < len(named) < len(suspects):
-        return [
-            tuple(resource for resource in suspects if resource.name not in named),
-            tuple(resource for resource in suspects if resource.name in named),
-        ]
-    half = len(suspects) // 2
-    return [suspects[:half], suspects[half:]]
-
-
-def version_of(held: Held) -> str | None:
-    """The version of what is held, or None when nothing is."""
-    return None if held is None else held.version

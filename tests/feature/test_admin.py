@@ -41,7 +41,9 @@ def a_topology() -> Topology:
 async def test_isthmus_status_shows_registrations_and_problems(tmp_path: Path) -> None:
     """The table is on stdout, problems are sentences on stderr, and JSON has both."""
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers(tuple(handlers(Watchable(a_topology()), lambda: [PROBLEM])))
+    topology = Watchable(a_topology())
+    faces = handlers(topology, lambda: [PROBLEM], tuple, epoch=lambda: 0.0, pause=asyncio.Event().wait)
+    server.add_generic_rpc_handlers(tuple(faces))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     config = tmp_path / "isthmus.yaml"
@@ -80,7 +82,10 @@ async def test_the_pages_show_metrics_and_readiness() -> None:
     """/readyz follows what it is told, /livez is always there, /metrics has what is in the registry."""
     registry, ready = CollectorRegistry(), [False]
     Counter("isthmus_things", "Things.", registry=registry).inc()
-    async with TestServer(application(registry, lambda: ready[0])) as server, aiohttp.ClientSession() as client:
+    async with (
+        TestServer(application(registry, lambda: ready[0], tuple, lambda: 0.0)) as server,
+        aiohttp.ClientSession() as client,
+    ):
 
         async def get(path: str) -> tuple[int, str]:
             async with client.get(server.make_url(path)) as response:

@@ -1,1 +1,1 @@
-"""Version 1 of our own gRPC APIs; `controlplane.admin` is its only reader."""
+"""Version 1 of our own gRPC APIs: read by `controlplane.admin`, and by the commands that print its answers."""

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -51,3 +54,73 @@ class Problem(_message.Message):
     message: str
     remedy: str
     def __init__(self, path: _Optional[str] = ..., document: _Optional[int] = ..., subject: _Optional[str] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ...) -> None: ...
+
+class ListProxiesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListProxiesResponse(_message.Message):
+    __slots__ = ("proxies",)
+    PROXIES_FIELD_NUMBER: _ClassVar[int]
+    proxies: _containers.RepeatedCompositeFieldContainer[ProxyStatus]
+    def __init__(self, proxies: _Optional[_Iterable[_Union[ProxyStatus, _Mapping]]] = ...) -> None: ...
+
+class ProxyStatus(_message.Message):
+    __slots__ = ("node_id", "node_cluster", "version", "peer", "protocol", "connected_at", "offered_generation", "acked_generation", "state", "types")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    NODE_CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_AT_FIELD_NUMBER: _ClassVar[int]
+    OFFERED_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ACKED_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    node_cluster: str
+    version: str
+    peer: str
+    protocol: str
+    connected_at: _timestamp_pb2.Timestamp
+    offered_generation: int
+    acked_generation: int
+    state: str
+    types: _containers.RepeatedCompositeFieldContainer[ProxyTypeStatus]
+    def __init__(self, node_id: _Optional[str] = ..., node_cluster: _Optional[str] = ..., version: _Optional[str] = ..., peer: _Optional[str] = ..., protocol: _Optional[str] = ..., connected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., offered_generation: _Optional[int] = ..., acked_generation: _Optional[int] = ..., state: _Optional[str] = ..., types: _Optional[_Iterable[_Union[ProxyTypeStatus, _Mapping]]] = ...) -> None: ...
+
+class ProxyTypeStatus(_message.Message):
+    __slots__ = ("type_url", "state", "wildcard", "names", "behind", "sent_nonce", "sent_at", "acked_nonce", "acked_at", "error", "rejected")
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    WILDCARD_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_FIELD_NUMBER: _ClassVar[int]
+    SENT_NONCE_FIELD_NUMBER: _ClassVar[int]
+    SENT_AT_FIELD_NUMBER: _ClassVar[int]
+    ACKED_NONCE_FIELD_NUMBER: _ClassVar[int]
+    ACKED_AT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    type_url: str
+    state: str
+    wildcard: bool
+    names: int
+    behind: int
+    sent_nonce: str
+    sent_at: _timestamp_pb2.Timestamp
+    acked_nonce: str
+    acked_at: _timestamp_pb2.Timestamp
+    error: str
+    rejected: _containers.RepeatedCompositeFieldContainer[RejectedResource]
+    def __init__(self, type_url: _Optional[str] = ..., state: _Optional[str] = ..., wildcard: _Optional[bool] = ..., names: _Optional[int] = ..., behind: _Optional[int] = ..., sent_nonce: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acked_nonce: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., error: _Optional[str] = ..., rejected: _Optional[_Iterable[_Union[RejectedResource, _Mapping]]] = ...) -> None: ...
+
+class RejectedResource(_message.Message):
+    __slots__ = ("name", "version", "reason")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    reason: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...

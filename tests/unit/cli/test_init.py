@@ -33,11 +33,11 @@ def test_help_lists_every_verb_and_loads_none() -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert answer.stdout.splitlines()[-1] == "[]"
-    for verb in ("up", "serve", "bootstrap", "validate"):
+    for verb in ("up", "serve", "bootstrap", "status", "proxies", "validate"):
         assert f"\n  {verb} " in answer.stdout
 
 
-@pytest.mark.parametrize("verb", ["up", "serve", "bootstrap", "validate"])
+@pytest.mark.parametrize("verb", ["up", "serve", "bootstrap", "status", "proxies", "validate"])
 def test_every_verb_has_help(verb: str) -> None:
     """Each verb that is listed exists."""
     result = CliRunner().invoke(main, [verb, "--help"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, DiscoveryResponse
 
-from controlplane.model.resource import CLUSTER, ENDPOINTS, ROUTE, EnvoyResource, ResourceName
+from controlplane.model.resource import CLUSTER, ENDPOINTS, ROUTE, SCOPED_ROUTE, EnvoyResource, ResourceName
 from controlplane.snapshot.snapshot import Snapshot
 from controlplane.xds.event import Event
 from controlplane.xds.quarantine import Quarantine
@@ -146,3 +146,22 @@ def delta(snapshot: Snapshot, **options: object) -> Client:
 def sotw(snapshot: Snapshot, **options: object) -> Client:
     """Opens a state-of-the-world stream on a snapshot."""
     return Client(snapshot, Protocol.STATE_OF_THE_WORLD, **options)
+
+
+def in_step(*types: str, **options: object) -> Client:
+    """A delta client that holds cluster "a" with endpoints, and a scoped route "r" to it."""
+    client = delta(build.snapshot(build.cluster("a"), build.endpoints("a"), scope("r", "a")), **options)
+    for type_url in types or (CLUSTER, SCOPED_ROUTE):
+        client.ask(type_url, ("a",) if type_url == ENDPOINTS else ())
+    client.settle()
+    return client
+
+
+def scope(name: str, *clusters: str, body: str = "1") -> EnvoyResource:
+    """A scoped route."""
+    return build.route(name, *clusters, body=body, type_url=SCOPED_ROUTE)
+
+
+def told(answers: list[Answer]) -> list[tuple[str, list[str], list[str]]]:
+    """Types with the names sent and removed."""
+    return [(answer.type_url, list(answer.resources), answer.removed) for answer in answers]

@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from unit.xds.client import Answer, Client, build, delta, sotw
+from unit.xds.client import build, delta, in_step, scope, told
 
 from controlplane.model.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, SECRET, ResourceName
 from controlplane.xds.event import Converged
-
-
-def in_step(*types: str, **options: object) -> Client:
-    """A delta client that holds cluster "a" with endpoints, and a scoped route "r" to it."""
-    client = delta(build.snapshot(build.cluster("a"), build.endpoints("a"), scope("r", "a")), **options)
-    for type_url in types or (CLUSTER, SCOPED_ROUTE):
-        client.ask(type_url, ("a",) if type_url == ENDPOINTS else ())
-    client.settle()
-    return client
-
-
-def scope(name: str, *clusters: str, body: str = "1") -> object:
-    """A scoped route."""
-    return build.route(name, *clusters, body=body, type_url=SCOPED_ROUTE)
-
-
-def told(answers: list[Answer]) -> list[tuple[str, list[str], list[str]]]:
-    """Types with the names sent and removed."""
-    return [(answer.type_url, list(answer.resources), answer.removed) for answer in answers]
 
 
 def test_m1_added_api_goes_out_cluster_first() -> None:
@@ -47,25 +28,6 @@ def test_m1_added_api_goes_out_cluster_first() -> None:
         (SCOPED_ROUTE, ["s"], []),
     ]
     assert (waiting, still_waiting) == (None, None)
-
-
-def test_m2_repointed_route_keeps_its_old_cluster_until_acknowledged() -> None:
-    """M2: the cluster a route leaves is removed after the route's acknowledgement, not before."""
-    client = in_step()
-    client.offer(client.stream.snapshot.updated([build.cluster("b"), scope("r", "b")], [ResourceName(CLUSTER, "a")]))
-    new_cluster = client.next()
-    client.ack(new_cluster)
-    route = client.next()
-    waiting = client.next()
-    client.ack(route)
-    removal = client.next()
-
-    assert told([new_cluster, route, removal]) == [
-        (CLUSTER, ["b"], []),
-        (SCOPED_ROUTE, ["r"], []),
-        (CLUSTER, [], ["a"]),
-    ]
-    assert waiting is None
 
 
 @pytest.mark.parametrize("type_url", [SCOPED_ROUTE, ROUTE, LISTENER])
@@ -142,24 +104,6 @@ def test_m3_route_to_a_rejected_cluster_is_held_back() -> None:
     assert told(client.settle()) == [(CLUSTER, ["bad"], []), (SCOPED_ROUTE, ["r"], [])]
 
 
-def test_m3_cluster_of_a_held_back_route_is_kept() -> None:
-    """M3: the last good route still works after its cluster left the snapshot, however long its successor is rejected."""
-    client = in_step()
-    client.offer(
-        client.stream.snapshot.updated([build.cluster("bad"), scope("r", "bad")], [ResourceName(CLUSTER, "a")])
-    )
-    client.nack(client.next())
-    for seconds in (0, 5, 10, 60):
-        client.now = 100.0 + seconds
-
-        assert client.next() is None
-        assert client.stream.deadline() > client.now
-
-    client.offer(client.stream.snapshot.updated([build.cluster("bad", "good")]))
-
-    assert told(client.settle()) == [(CLUSTER, ["bad"], []), (SCOPED_ROUTE, ["r"], []), (CLUSTER, [], ["a"])]
-
-
 def test_m3_stream_without_clusters_holds_no_route() -> None:
     """M3: on a service for routes alone there are no acknowledgements of clusters to wait for."""
     client = delta(build.snapshot(scope("r", "a")), only=SCOPED_ROUTE)
@@ -178,82 +122,6 @@ def test_m3_known_clusters_from_before_the_stream_hold_no_route() -> None:
     assert [answer.type_url for answer in client.all()] == [CLUSTER, SCOPED_ROUTE]
 
 
-def test_m4_route_goes_before_its_cluster() -> None:
-    """M4: a removed registration is the route's removal, its acknowledgement, then cluster, then endpoints."""
-    client = in_step(CLUSTER, ENDPOINTS, SCOPED_ROUTE)
-    client.offer(
-        client.stream.snapshot.updated(
-            [], [ResourceName(CLUSTER, "a"), ResourceName(ENDPOINTS, "a"), ResourceName(SCOPED_ROUTE, "r")]
-        )
-    )
-    steps = []
-    while (answer := client.next()) is not None:
-        steps.append(answer)
-
-        assert client.next() is None
-
-        client.ack(answer)
-
-    assert told(steps) == [(SCOPED_ROUTE, [], ["r"]), (CLUSTER, [], ["a"]), (ENDPOINTS, [], ["a"])]
-
-
-def test_m4_wait_for_the_route_has_a_limit() -> None:
-    """M4: a route's removal that is never acknowledged keeps its cluster for five seconds, no longer."""
-    client = in_step()
-    client.offer(client.stream.snapshot.updated([], [ResourceName(CLUSTER, "a"), ResourceName(SCOPED_ROUTE, "r")]))
-    client.next()
-    waiting = client.next()
-    deadline = client.stream.deadline()
-    client.now = deadline
-
-    assert (waiting, deadline) == (None, 105.0)
-    assert told(client.all()) == [(CLUSTER, [], ["a"])]
-
-
-def test_m4_secret_goes_after_the_listener_that_names_it() -> None:
-    """M4: a certificate stays until the listener was told of another."""
-    client = delta(
-        build.snapshot(build.of(SECRET, "s"), build.of(LISTENER, "l", references=[ResourceName(SECRET, "s")]))
-    )
-    client.ask(LISTENER)
-    client.ask(SECRET, ["s"])
-    client.settle()
-    client.offer(client.stream.snapshot.updated([build.of(LISTENER, "l", "2")], [ResourceName(SECRET, "s")]))
-
-    assert told(client.settle()) == [(LISTENER, ["l"], []), (SECRET, [], ["s"])]
-
-
-def test_removed_and_added_again_while_waiting_stays() -> None:
-    """A cluster that comes back before its removal was sent was never gone."""
-    client = in_step()
-    snapshot = client.stream.snapshot
-    without = snapshot.updated([], [ResourceName(CLUSTER, "a"), ResourceName(SCOPED_ROUTE, "r")])
-    client.offer(without)
-    removal = client.next()
-    client.next()
-    client.offer(without.updated([build.cluster("a"), scope("r", "a")]))
-    client.ack(removal)
-
-    assert told(client.settle()) == [(SCOPED_ROUTE, ["r"], [])]
-
-
-def test_route_does_not_go_while_its_cluster_is_being_removed() -> None:
-    """A removal in flight counts: the route waits for the cluster to be back."""
-    client = in_step(CLUSTER, SCOPED_ROUTE)
-    snapshot = client.stream.snapshot
-    without = snapshot.updated([], [ResourceName(CLUSTER, "a"), ResourceName(SCOPED_ROUTE, "r")])
-    client.offer(without)
-    client.ack(client.next())
-    removal = client.next()
-    client.offer(without.updated([build.cluster("a"), scope("r", "a")]))
-    waiting = client.next()
-    client.ack(removal)
-
-    assert told([removal]) == [(CLUSTER, [], ["a"])]
-    assert waiting is None
-    assert told(client.settle()) == [(CLUSTER, ["a"], []), (SCOPED_ROUTE, ["r"], [])]
-
-
 def test_secrets_go_one_a_response() -> None:
     """The guilty secret of a rejected response could not be found, so there is never more than one."""
     client = delta(build.snapshot(build.of(SECRET, "a"), build.of(SECRET, "b")))
@@ -262,21 +130,8 @@ def test_secrets_go_one_a_response() -> None:
     assert told(client.settle()) == [(SECRET, ["a"], []), (SECRET, ["b"], [])]
 
 
-def test_sotw_world_keeps_what_must_not_go_yet() -> None:
-    """M2 in state of the world: responses still list the old cluster until the route was acknowledged."""
-    client = sotw(build.snapshot(build.cluster("a"), scope("r", "a")))
-    client.ask(CLUSTER)
-    client.ask(SCOPED_ROUTE)
-    client.settle()
-    client.offer(client.stream.snapshot.updated([build.cluster("b"), scope("r", "b")], [ResourceName(CLUSTER, "a")]))
-
-    assert [(CLUSTER, {"a", "b"}), (SCOPED_ROUTE, {"r"}), (CLUSTER, {"b"})] == [
-        (answer.type_url, set(answer.resources)) for answer in client.settle()
-    ]
-
-
 def test_convergence_is_told_once_everything_is_acknowledged() -> None:
-    """From the first change that the client had not to its last acknowledgement, however many generations lie between."""
+    """From the first change that the client had not, to its last acknowledgement, over any number of generations."""
     client = in_step()
     client.stream.events()
     client.now = 110.0
@@ -292,3 +147,52 @@ def test_convergence_is_told_once_everything_is_acknowledged() -> None:
     client.next()
 
     assert ([], [Converged(3, 1.25)]) == (early, client.events(Converged))
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_m3_wait_of_content_that_went_away_is_forgotten(in_time: bool) -> None:
+    """M3: a route that waited, was given up and comes back waits anew, whether or not anybody looked in between."""
+    client = in_step()
+    without = client.stream.snapshot
+    client.offer(without.updated([scope("s", "missing")]))
+    client.next()
+    client.offer(client.stream.snapshot.updated([], [ResourceName(SCOPED_ROUTE, "s")]))
+    if in_time:
+        client.next()
+    client.now = 200.0
+    client.offer(client.stream.snapshot.updated([scope("s", "missing")]))
+
+    assert (None, 205.0) == (client.next(), client.stream.deadline())
+
+
+def test_m3_wait_of_a_name_given_up_is_forgotten() -> None:
+    """M3: a route that the client gave up while it waited is not looked at in time, and waits anew when asked for."""
+    client = delta(build.snapshot(build.route("r", "missing")))
+    client.ask(CLUSTER)
+    client.ask(ROUTE, ["r"])
+    client.settle()
+    client.ask(ROUTE, unsubscribe=("r",))
+    client.now = 105.0
+
+    assert (None, None) == (client.next(), client.stream.deadline())
+
+    client.ask(ROUTE, ["r"])
+
+    assert (None, 110.0) == (client.next(), client.stream.deadline())
+
+
+def test_m3_route_tried_again_waits_for_its_cluster() -> None:
+    """M3: a suspect of a rejected response is tried apart no sooner than its cluster was acknowledged."""
+    client = delta(build.snapshot(build.cluster("a"), scope("good", "a"), scope("other")))
+    client.ask(SCOPED_ROUTE)
+    both = client.next()
+    client.ask(CLUSTER)
+    cluster = client.next()
+    client.nack(both, reason="other")
+    other = client.next()
+    client.nack(other)
+    waiting = client.next()
+    client.ack(cluster)
+
+    assert ([(SCOPED_ROUTE, ["other"], [])], None) == (told([other]), waiting)
+    assert [(SCOPED_ROUTE, ["good"], [])] == told(client.settle())

@@ -53,7 +53,7 @@ def test_w3_rejected_content_is_not_sent_again(open_stream: object) -> None:
 @pytest.mark.parametrize("applies_good", [False, True])
 @pytest.mark.parametrize("bad", [{"c3"}, {"c0", "c19"}, {"c5", "c6", "c7"}])
 def test_f2_good_members_of_a_rejected_response_are_applied(bad: set[str], applies_good: bool) -> None:
-    """F2: the response is halved until the guilty are alone; then every good one is held and only they are quarantined."""
+    """F2: the response is halved until the guilty are alone; in the end all others are held, and they quarantined."""
     names = [f"c{number}" for number in range(20)]
     client = delta(build.snapshot(*map(build.cluster, names)))
     client.ask(CLUSTER)
@@ -122,6 +122,21 @@ def test_f2_change_during_the_search_is_sent() -> None:
 
     assert held == {"a": b"a=1", "b": b"b=1", "c": b"c=1", "d": b"d=mended"}
     assert len(client.quarantine) == 0
+
+
+def test_f2_content_that_may_have_been_applied_is_removed() -> None:
+    """F2: what a partly applied response left behind is removed, even after other content of the name was rejected."""
+    client = delta(build.snapshot(build.of(LISTENER, "a", "bad"), build.of(LISTENER, "b")))
+    client.ask(LISTENER)
+    client.nack(client.next())
+    client.offer(client.stream.snapshot.updated([build.of(LISTENER, "b", "bad")], [ResourceName(LISTENER, "a")]))
+    removal = client.next()
+    client.nack(removal)
+    client.ack(client.next())
+    client.offer(client.stream.snapshot.updated([], [ResourceName(LISTENER, "b")]))
+
+    assert (LISTENER, {"b": b"b=bad"}, ["a"]) == removal.content
+    assert [(LISTENER, {}, ["b"])] == [answer.content for answer in client.settle()]
 
 
 def test_f2_other_streams_are_spared_known_bad_content() -> None:

@@ -1,0 +1,44 @@
+"""What the commands that ask a running control plane have in common.
+
+In: a settings file; rows of text. Out: the address to ask; aligned columns. Law: one way to name the control plane, one
+way to print a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from controlplane import settings
+from controlplane.errors import SettingsError
+from controlplane.settings import Address
+
+config_option = click.option(
+    "--config",
+    default=Path(".isthmus/config.yaml"),
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The settings file of the control plane (YAML).",
+)
+
+
+def admin_address(config: Path) -> Address:
+    """Where the control plane with those settings answers questions.
+
+    Raises:
+        SettingsError: when it does not.
+    """
+    face = settings.load(config).admin
+    if face is None:
+        raise SettingsError(f"{config}: admin is not set, so nobody can ask; set admin.listen to an address")
+    return face.reached_at
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """The rows as lines whose columns begin at the same place; all rows have the same number of columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
