@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 
 import aiohttp
@@ -21,6 +22,7 @@ PATH = "/apis/first.example.com/v1/things"
 ADDED = "/apis/second.example.com/v1/things"
 WANTED_RATE = 500
 WORKERS = 8
+SHARED_MEMORY = Path("/dev/shm")
 
 
 class Load:
@@ -54,9 +56,9 @@ class Load:
         until(lambda: self.total >= goal, f"{requests} more requests")
 
     async def _run(self) -> None:
-        # A server may close an idle connection at any time. When a kept connection is found closed before a byte of
-        # the answer came, aiohttp sends a GET once more on another, as Go's client and browsers do; a second failure,
-        # or one on a new connection, is counted.
+        # A server may close an idle connection at any time. A GET whose connection is closed before a byte of the
+        # answer came is sent once more by aiohttp, on another connection, as Go's client does; whatever fails then, or
+        # cannot connect at all, is counted.
         connector = aiohttp.TCPConnector(ssl=self._context, limit=0)
         async with aiohttp.ClientSession(connector=connector) as session:
             await asyncio.gather(*(self._ask(session) for _ in range(WORKERS)))
@@ -178,14 +180,18 @@ def test_hot_restart_of_envoy_costs_no_request(stack: Stack, first: Backend) -> 
     assert stack.envoy is not None
     stack.envoy.stop()
     stack.envoy = old = envoy(stack, 0)
-    until(stack.listening, "the first Envoy listens")
-    until(lambda: stack.status(PATH, admin(stack)) == 200, "it serves")
-    with Load(stack) as load:
-        load.more(WANTED_RATE)
-        # Whatever comes of it, the stack ends the one it knows, and the old one ends when it hears no more of the new.
-        stack.envoy = new = envoy(stack, 1)
-        until(lambda: not old.running, "the old Envoy is gone")
-        load.more(WANTED_RATE)
+    try:
+        until(stack.listening, "the first Envoy listens")
+        until(lambda: stack.status(PATH, admin(stack)) == 200, "it serves")
+        with Load(stack) as load:
+            load.more(WANTED_RATE)
+            stack.envoy = new = envoy(stack, 1)
+            until(lambda: not old.running, "the old Envoy is gone")
+            load.more(WANTED_RATE)
+    finally:
+        old.stop()
+        for leftover in SHARED_MEMORY.glob(f"envoy_shared_memory_{stack.port}*"):
+            leftover.unlink()
 
     assert new.running
     assert load.failures == []
