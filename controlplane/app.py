@@ -94,7 +94,7 @@ async def serve(settings: Settings) -> None:
     )
 
     def connected() -> tuple[Proxy, ...]:
-        return proxies(xds.statuses(), snapshots.latest() or Snapshot(), xds.quarantine)
+        return proxies(xds.statuses(), snapshots.latest() or Snapshot(), xds.rejections())
 
     if settings.admin is not None:
         faces[settings.admin.listen] += csds_handlers(connected, _epoch)

@@ -52,7 +52,8 @@ class SnapshotCache:
 
     def latest(self, group: str = "") -> Snapshot | None:
         """The latest snapshot, or None before the first was published (streams are refused until then)."""
-        return self.watch(group).value
+        # Asking makes no group: what groups there are is for the publisher to say, not for whoever connects.
+        return self._groups[group].latest.value if group in self._groups else None
 
     def watch(self, group: str = "") -> Watchable[Snapshot | None]:
         """The group's latest snapshot as a value to wait on; it holds None before the first."""

@@ -28,7 +28,7 @@ _EMPTY: Final[Mapping[str, Resource]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
-    """One resource in wire form; `version` stands for its content.
+    """One resource in wire form; `version` stands for its content, and is its `digest` unless the caller chose another.
 
     `delta_frame` is the `resources` field of a DeltaDiscoveryResponse, tag and length included. The body is kept
     nowhere else: it is the frame's tail. References and children are those of `EnvoyResource`, and follow from the
@@ -38,6 +38,7 @@ class Resource:
     type_url: str
     name: str
     version: str
+    digest: str
     delta_frame: bytes = field(repr=False)
     references: frozenset[ResourceName] = frozenset()
     children: frozenset[ResourceName] = frozenset()
@@ -56,15 +57,15 @@ class Resource:
         children: frozenset[ResourceName] = frozenset(),
     ) -> Resource:
         """Frames a serialised message; without a `version` the hash of the body is the version."""
-        version = version or hashlib.sha256(body).hexdigest()[:_VERSION_DIGITS]
+        digest = hashlib.sha256(body).hexdigest()[:_VERSION_DIGITS]
+        version = version or digest
         # `resource` is field 2 of Resource just as `resources` is field 2 of DiscoveryResponse: written last, it is the
         # state-of-the-world frame as it stands.
         any_field = length_delimited(2, length_delimited(1, type_url.encode()) + length_delimited(2, body))
         header = length_delimited(3, name.encode()) + length_delimited(1, version.encode())
         frame = length_delimited(2, header + any_field)
-        return cls(
-            type_url, name, version, frame, references, children, len(frame) - len(any_field), len(frame) - len(body)
-        )
+        any_at, body_at = len(frame) - len(any_field), len(frame) - len(body)
+        return cls(type_url, name, version, digest, frame, references, children, any_at, body_at)
 
     @property
     def key(self) -> ResourceName:

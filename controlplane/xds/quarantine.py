@@ -25,7 +25,7 @@ class Rejection:
 
 
 class Quarantine:
-    """Rejected contents, shared by all streams; the oldest is forgotten when more than `limit` are kept."""
+    """Contents rejected by streams of one node group; the oldest is forgotten when more than `limit` are kept."""
 
     def __init__(self, *, limit: int = 4096) -> None:
         self._limit = limit
@@ -39,7 +39,7 @@ class Quarantine:
 
     def reject(self, resource: Resource, reason: str, last_good: Resource | None) -> None:
         """Keeps the content of `resource` from ever being sent again; the first reason is kept."""
-        if last_good is not None and last_good.version == resource.version:
+        if last_good is not None and last_good.digest == resource.digest:
             last_good = None
         rejection = Rejection(resource.key, resource.version, reason, last_good)
         self._rejections.setdefault(_content(resource), rejection)
@@ -59,11 +59,11 @@ class Quarantine:
         if rejection is None:
             return resource
         last_good = rejection.last_good
-        if held is not None and held.version != resource.version and self.find(held) is None and held is not last_good:
+        if held is not None and held.digest != resource.digest and self.find(held) is None and held is not last_good:
             last_good = held
             self._rejections[_content(resource)] = replace(rejection, last_good=held)
         return last_good if last_good is not None and self.find(last_good) is None else None
 
 
 def _content(resource: Resource) -> tuple[str, str, str]:
-    return resource.type_url, resource.name, resource.version
+    return resource.type_url, resource.name, resource.digest

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -31,7 +32,7 @@ from controlplane.snapshot.snapshot import Snapshot
 from controlplane.xds import event
 from controlplane.xds.decode import delta_request, sotw_request
 from controlplane.xds.metrics import XdsMetrics, short
-from controlplane.xds.quarantine import Quarantine
+from controlplane.xds.quarantine import Quarantine, Rejection
 from controlplane.xds.request import DeltaRequest, Node, SotwRequest
 from controlplane.xds.response import Response
 from controlplane.xds.status import ProxyStatus
@@ -89,7 +90,6 @@ class XdsService:
         cache: SnapshotCache,
         metrics: XdsMetrics,
         *,
-        quarantine: Quarantine | None = None,
         group_of: Callable[[Node], str] = lambda _: "",
         on_rejected: Callable[[event.Rejected], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
@@ -97,7 +97,8 @@ class XdsService:
         wait_limit: float = 5.0,
         write_limit: float = 30.0,
     ) -> None:
-        self.quarantine = Quarantine() if quarantine is None else quarantine
+        # One outdated Envoy must not keep content from groups it does not belong to.
+        self._quarantines: defaultdict[str, Quarantine] = defaultdict(Quarantine)
         self._cache = cache
         self._metrics = metrics
         self._group_of = group_of
@@ -113,6 +114,10 @@ class XdsService:
         services = [self._methods(_AGGREGATED, "AggregatedResources", "")]
         services.extend(self._methods(service, resources, type_url) for service, resources, type_url in _SINGLE_TYPE)
         return services
+
+    def rejections(self, group: str = "") -> tuple[Rejection, ...]:
+        """What proxies of a node group have rejected."""
+        return tuple(self._quarantines[group]) if group in self._quarantines else ()
 
     def statuses(self) -> list[ProxyStatus]:
         """How far every connected proxy is, longest connected first."""
@@ -150,7 +155,7 @@ class XdsService:
         stream = Stream(
             protocol,
             snapshot,
-            self.quarantine,
+            self._quarantines[group],
             self._clock(),
             only=only,
             peer=context.peer(),

@@ -225,7 +225,13 @@ class Stream:
         return answer
 
     def _version(self, subscription: Subscription, items: Items) -> str:
-        """The version of what the client holds once it has `items`: the same on every replica with the same content."""
+        """The caller's own version when all of `items` have one and the same, else one of what the client then holds.
+
+        The latter is the same on every replica with the same content, and the only one believed on a reconnect.
+        """
+        chosen = {item.version if item is not None and item.version != item.digest else "" for item in items.values()}
+        if len(chosen) == 1 and (version := chosen.pop()):
+            return version
         fingerprint = self.snapshot.fingerprint(subscription.type_url)
         for name, held in subscription.behind.items():
             listed, actual = subscription.table.get(name), items.get(name, held)

@@ -121,16 +121,18 @@ class Subscription:
 
         No names at all mean everything as long as none was ever given (for the types that allow it), and nothing after.
         """
-        wanted = set(names)
+        # In the order of the request: a set's order changes from run to run, and so would the response's.
+        wanted = dict.fromkeys(names)
         self._started = True
         self._named = self._named or bool(wanted)
         wildcard = WILDCARD in wanted or (not self._named and self.type_url in WHOLE_WORLD)
-        wanted.discard(WILDCARD)
+        wanted.pop(WILDCARD, None)
         if wildcard:
             self._widen({})
-        for name in wanted - self.names:
-            self._add(name, {})
-        gone = self.names - wanted
+        for name in wanted:
+            if name not in self.names:
+                self._add(name, {})
+        gone = self.names - wanted.keys()
         self.names -= gone
         if not wildcard:
             self._narrow()

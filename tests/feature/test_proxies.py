@@ -86,7 +86,7 @@ class ControlPlane:
 
     def connected(self) -> tuple[Proxy, ...]:
         """What `app` would tell."""
-        return proxies(self.xds.statuses(), self.cache.latest() or Snapshot(), self.xds.quarantine)
+        return proxies(self.xds.statuses(), self.cache.latest() or Snapshot(), self.xds.rejections())
 
     def states(self) -> dict[str, str]:
         """The state of each proxy."""

@@ -39,7 +39,8 @@ class Client:
 
     def __init__(self, snapshot: Snapshot, protocol: Protocol, **options: object) -> None:
         self.now = 100.0
-        self.quarantine = options.pop("quarantine", None) or Quarantine()
+        given = options.pop("quarantine", None)
+        self.quarantine = Quarantine() if given is None else given
         self.protocol = protocol
         self.stream = Stream(protocol, snapshot, self.quarantine, self.now, **options)
 
