@@ -175,7 +175,7 @@ async def test_example_serves_delta_and_one_change(example: tuple[asyncio.subpro
         second = await client.read()
 
     assert versions(first) == {"a": "1", "b": "1"}
-    assert versions(second) == {"a": "3"}
+    assert versions(second) == {"a": "2"}
     assert Cluster(name="a") == Cluster.FromString(second.resources[0].resource.value)
 
 
