@@ -239,7 +239,9 @@ def main() -> None:
         control_plane, envoy = large.resident()
     medians = {key: statistics.median(values) for key, values in samples.items()}
     for (kind, size), values in samples.items():
-        print(f"{kind:13} at {size:6}: median {medians[kind, size]:6.1f} ms, first {values[0]:.1f}, max {max(values):.1f}")
+        print(
+            f"{kind:13} at {size:6}: median {medians[kind, size]:6.1f} ms, first {values[0]:.1f}, max {max(values):.1f}"
+        )
     result: dict[str, float] = {"apiservices": large.size}
     for kind in ("new_backend", "known_backend"):
         print(f"{kind:13} ratio: {medians[kind, large.size] / medians[kind, small.size]:.2f} (goal: at most 1.5)")

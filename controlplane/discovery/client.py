@@ -17,6 +17,7 @@ from typing import Final
 
 import aiohttp
 
+from controlplane.discovery.aside import Aside, aside
 from controlplane.model.credentials import Credentials, KeyPair
 from controlplane.model.topology import Backend, Endpoint
 
@@ -26,6 +27,10 @@ _TRUST_LIMIT: Final = 256
 
 # Long enough for a handshake across the world, short enough to leave time for the next endpoint.
 _CONNECT_SECONDS: Final = 2.0
+
+# A server is asked for two documents in a row, then not for a minute; meanwhile each of its connections would hold
+# 256 KiB, which is what asyncio reads TLS into, and that for thousands of servers.
+_IDLE_SECONDS: Final = 0.5
 
 # Who asks, for backends that believe the front-proxy certificate: the user kube-aggregator asks as.
 _IDENTITY: Final = {"X-Remote-User": "system:kube-aggregator", "X-Remote-Group": "system:masters"}
@@ -51,11 +56,13 @@ class Unreachable:
 class BackendClient:
     """Asks backends, over connections that are kept for a moment.
 
-    `session` must not be shared with anything that trusts differently; `seconds` is the limit for one answer.
+    `session` lives on the loop of `aside` and must not be shared with anything that trusts differently; `seconds` is
+    the limit for one answer.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, seconds: float) -> None:
+    def __init__(self, session: aiohttp.ClientSession, aside: Aside, seconds: float) -> None:
         self._session = session
+        self._aside = aside
         self._seconds = seconds
         # One context a trust, not one a backend: connections are shared by it, and system roots are slow to read.
         self._context = lru_cache(maxsize=_TRUST_LIMIT)(_context)
@@ -64,6 +71,11 @@ class BackendClient:
         self, backend: Backend, credentials: Credentials | None, path: str, *, accept: str, etag: str = ""
     ) -> Reply | Unreachable:
         """GET `path`; `etag` is sent as If-None-Match. Endpoints are tried in turn until one takes the connection."""
+        return await self._aside.run(self._get(backend, credentials, path, accept, etag))
+
+    async def _get(
+        self, backend: Backend, credentials: Credentials | None, path: str, accept: str, etag: str
+    ) -> Reply | Unreachable:
         try:
             context = self._trust(backend, credentials)
         except (ssl.SSLError, OSError, ValueError) as error:
@@ -113,17 +125,24 @@ class BackendClient:
 @asynccontextmanager
 async def backend_client(seconds: float = 5.0) -> AsyncIterator[BackendClient]:
     """A client that is closed at the end; `seconds` is the limit for one answer."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
+    async with aside("discovery") as thread:
+        session = await thread.run(_session())
+        try:
+            yield BackendClient(session, thread, seconds)
+        finally:
+            await thread.run(session.close())
+
+
+async def _session() -> aiohttp.ClientSession:
     # Requests at once are bounded where they are started; a bound here would let slow backends keep others waiting.
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=8)
-    async with aiohttp.ClientSession(
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=8, keepalive_timeout=_IDLE_SECONDS)
+    return aiohttp.ClientSession(
         connector=connector,
-        timeout=timeout,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
-    ) as session:
-        yield BackendClient(session, seconds)
+    )
 
 
 def _context(roots: bytes | None, client: KeyPair | None) -> ssl.SSLContext:

@@ -12,6 +12,7 @@ from typing import Final
 from envoy_data_plane.envoy.config.bootstrap.v3 import (
     Admin,
     Bootstrap,
+    BootstrapDeferredStatOptions,
     BootstrapDynamicResources,
     BootstrapStaticResources,
 )
@@ -22,6 +23,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     ApiConfigSource,
     ApiConfigSourceApiType,
     ApiVersion,
+    BackoffStrategy,
     ConfigSource,
     GrpcService,
     GrpcServiceEnvoyGrpc,
@@ -29,6 +31,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     KeepaliveSettings,
     Node,
     Pipe,
+    RetryPolicy,
     SocketAddress,
 )
 from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints
@@ -47,6 +50,11 @@ from controlplane.translation.filters import any_of
 # many fit in a few gigabytes; clients multiplex their requests over one or two.
 _MAX_CONNECTIONS: Final = 50_000
 
+# Envoy's own back-off grows to 30 s, for which it would stand idle after a control plane that took 5 s to start. Waits
+# are random up to these limits, so a thousand Envoys do not return in one moment.
+_RETRY_INTERVAL: Final = timedelta(milliseconds=200)
+_LONGEST_RETRY_INTERVAL: Final = timedelta(seconds=2)
+
 
 def bootstrap(xds: Address, *, node_id: str, node_cluster: str, admin: Address | None) -> dict[str, object]:
     """The bootstrap of an Envoy that gets everything from the xDS face at `xds`; `admin` None: no admin interface."""
@@ -59,16 +67,23 @@ def bootstrap(xds: Address, *, node_id: str, node_cluster: str, admin: Address |
                 api_type=ApiConfigSourceApiType.DELTA_GRPC,
                 transport_api_version=ApiVersion.V3,
                 set_node_on_first_message_only=True,
-                grpc_services=[GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=names.XDS_CLUSTER))],
+                grpc_services=[GrpcService(envoy_grpc=_xds_stream())],
             ),
             cds_config=ads,
             lds_config=ads,
         ),
+        # A cluster's statistics are made with its first request: those of 10,000 are 200 MB and two seconds of start.
+        deferred_stat_options=BootstrapDeferredStatOptions(enable_deferred_creation_stats=True),
         overload_manager=_connection_limit(),
         static_resources=BootstrapStaticResources(clusters=[_xds_cluster(xds)]),
     )
     document: dict[str, object] = message.to_dict()
     return document
+
+
+def _xds_stream() -> GrpcServiceEnvoyGrpc:
+    backoff = BackoffStrategy(base_interval=_RETRY_INTERVAL, max_interval=_LONGEST_RETRY_INTERVAL)
+    return GrpcServiceEnvoyGrpc(cluster_name=names.XDS_CLUSTER, retry_policy=RetryPolicy(retry_back_off=backoff))
 
 
 def _connection_limit() -> OverloadManager:
