@@ -19,7 +19,7 @@ from controlplane.model.credentials import Credentials, KeyPair, Secret
 from controlplane.model.resource import CLUSTER, ENDPOINTS, SCOPED_ROUTE
 from controlplane.model.service import EndpointSlice, Service, ServiceName, ServicePort, SliceEndpoint, SlicePort
 from controlplane.registry.store import Registry
-from controlplane.settings import Address
+from controlplane.settings.address import Address
 from controlplane.snapshot.snapshot import Snapshot
 from controlplane.translation.filters import Scripts
 from controlplane.translation.listeners import FrontDoor

@@ -42,7 +42,8 @@ from controlplane.model.topology import Backend, BackendKey, Endpoint, Topology
 from controlplane.pipeline import Pipeline
 from controlplane.registry.resolve import trust_of
 from controlplane.registry.store import Registry
-from controlplane.settings import Address, Core, Settings
+from controlplane.settings.address import Address
+from controlplane.settings.settings import Core, Settings
 from controlplane.snapshot.cache import SnapshotCache
 from controlplane.snapshot.snapshot import Snapshot
 from controlplane.sources import Source

@@ -7,6 +7,8 @@ is kept, in order, for the test to read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 import threading
 from dataclasses import dataclass, field
@@ -76,19 +78,38 @@ class Backend:
         application.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._context)
-        await site.start()
-        self.port = runner.addresses[0][1]
-        self._ready.set()
-        await self._end.wait()
+        server, loop = runner.server, self._loop
+        assert server is not None
+        handshakes: set[asyncio.Task[None]] = set()
+
+        def accept() -> None:
+            task = loop.create_task(self._handshake(listener.accept()[0], server))
+            handshakes.add(task)
+            task.add_done_callback(handshakes.discard)
+
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+            self.port = listener.getsockname()[1]
+            loop.add_reader(listener, accept)
+            self._ready.set()
+            await self._end.wait()
+            loop.remove_reader(listener)
+        # asyncio's own servers know nothing of connections whose handshake is still going on. Here those are cut, too,
+        # and not before they have begun: until then there is nothing that would close the socket.
+        await _rounds()
+        for task in handshakes:
+            task.cancel()
+        await asyncio.gather(*handshakes, return_exceptions=True)
         # Closing would say goodbye in TLS and wait for the other side; cut, the loop needs but a few rounds to notice.
-        assert runner.server is not None
-        for connection in runner.server.connections:
+        for connection in server.connections:
             if isinstance(connection.transport, asyncio.Transport):
                 connection.transport.abort()
         await runner.cleanup()
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await _rounds()
+
+    async def _handshake(self, accepted: socket.socket, server: web.Server) -> None:
+        # A client that gives up, or has no certificate, is its own affair.
+        with contextlib.suppress(OSError):
+            await self._loop.connect_accepted_socket(server, accepted, ssl=self._context)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         subject = dict(pair[0] for pair in request.get_extra_info("peercert")["subject"])
@@ -114,6 +135,11 @@ class Backend:
             return response
         finally:
             self._watchers.discard(queue)
+
+
+async def _rounds() -> None:
+    for _ in range(4):
+        await asyncio.sleep(0)
 
 
 async def _echo(request: web.Request) -> web.WebSocketResponse:

@@ -32,7 +32,7 @@ import yaml
 from pki import CertificateAuthority
 from prometheus_client.parser import text_string_to_metric_families
 
-from controlplane.settings import Address
+from controlplane.settings.address import Address
 from controlplane.translation.bootstrap import bootstrap
 
 PATIENCE = 30.0

@@ -14,7 +14,7 @@ import grpc
 from controlplane.admin.service import SERVICE
 from controlplane.api.v1 import status_pb2
 from controlplane.errors import StartError
-from controlplane.settings import Address
+from controlplane.settings.address import Address
 
 _PATIENCE_SECONDS: Final = 10.0
 # 10,000 APIServices with some endpoints each come to a few MiB.

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from controlplane import settings
 from controlplane.errors import SettingsError
-from controlplane.settings import Address
+from controlplane.settings.address import Address
+from controlplane.settings.load import load
 
 config_option = click.option(
     "--config",
@@ -30,7 +30,7 @@ def admin_address(config: Path) -> Address:
     Raises:
         SettingsError: when it does not.
     """
-    face = settings.load(config).admin
+    face = load(config).admin
     if face is None:
         raise SettingsError(f"{config}: admin is not set, so nobody can ask; set admin.listen to an address")
     return face.reached_at

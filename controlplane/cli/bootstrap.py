@@ -12,8 +12,8 @@ from typing import Literal
 
 import click
 
-from controlplane import settings
 from controlplane.cli import files
+from controlplane.settings.load import load
 from controlplane.translation.bootstrap import bootstrap
 
 
@@ -26,7 +26,7 @@ from controlplane.translation.bootstrap import bootstrap
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 def command(config: Path, node_id: str, node_cluster: str, output: Literal["yaml", "json"]) -> None:
     """Print the Envoy bootstrap that fits a settings file."""
-    loaded = settings.load(config)
+    loaded = load(config)
     document = bootstrap(loaded.xds.reached_at, node_id=node_id, node_cluster=node_cluster, admin=None)
     if output == "json":
         click.echo(json.dumps(document, indent=2))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from controlplane import app, settings, telemetry
+from controlplane import app, telemetry
+from controlplane.settings.load import load
 
 
 @click.command("serve")
@@ -20,6 +21,6 @@ from controlplane import app, settings, telemetry
 )
 def command(config: Path) -> None:
     """Run the control plane alone, with a settings file."""
-    loaded = settings.load(config)
+    loaded = load(config)
     telemetry.configure(loaded.log.level, loaded.log.format)
     asyncio.run(app.serve(loaded))

@@ -21,11 +21,12 @@ from typing import Final
 
 import click
 
-from controlplane import settings
 from controlplane.cli import demo, envoy, files, kubeconfig, pki, ports, summary, workspace
 from controlplane.cli.supervise import Program, Supervisor, launch
 from controlplane.cli.workspace import Workspace
 from controlplane.errors import StartError
+from controlplane.settings.address import Address
+from controlplane.settings.load import load
 from controlplane.translation.bootstrap import bootstrap
 
 _FIRST_ANSWER_SECONDS: Final = 60.0
@@ -131,8 +132,8 @@ def _prepare(options: Options, opened: Workspace) -> Plan:
     files.write(opened.kubeconfig, kubeconfig.render(options.url, authority, users).encode(), mode=0o600)
     document = workspace.settings_document(opened, options.address, options.port, dict(options.core))
     workspace.write_yaml(opened.config, document, _WRITTEN)
-    loaded = settings.load(opened.config)
-    admin = settings.Address(path=str(opened.sockets / "envoy.sock"))
+    loaded = load(opened.config)
+    admin = Address(path=str(opened.sockets / "envoy.sock"))
     static = bootstrap(loaded.xds.reached_at, node_id="isthmus-up", node_cluster="isthmus", admin=admin)
     workspace.write_yaml(opened.bootstrap, static, _WRITTEN)
 

@@ -20,7 +20,7 @@ from controlplane.errors import StartError
 from controlplane.model.change import Change, CredentialsChanged, Synced
 from controlplane.model.credentials import Credentials, KeyPair, Secret
 from controlplane.model.problem import Origin, Problem
-from controlplane.settings import Settings
+from controlplane.settings.settings import Settings
 from controlplane.sources import pem
 from controlplane.sources.watch import Awatch, Watcher
 

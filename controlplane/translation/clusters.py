@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 
 from controlplane.model.resource import CLUSTER, ENDPOINTS, SECRET, EnvoyResource, ResourceName
 from controlplane.model.topology import Backend, Endpoint
-from controlplane.settings import Address
+from controlplane.settings.address import Address
 from controlplane.translation import names
 
 # Envoy's default of 1,024 connections and requests a cluster would cut off watches, each of which holds one for hours.

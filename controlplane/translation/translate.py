@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from controlplane.model.apiservice import GroupVersion
 from controlplane.model.resource import EnvoyResource, ResourceName
 from controlplane.model.topology import BackendKey, Topology, Touched
-from controlplane.settings import Address
+from controlplane.settings.address import Address
 from controlplane.translation import clusters, filters, listeners, names, routes, secrets
 
 

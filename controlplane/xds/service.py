@@ -30,6 +30,7 @@ from controlplane.model.resource import (
 from controlplane.snapshot.cache import SnapshotCache
 from controlplane.snapshot.snapshot import Snapshot
 from controlplane.xds import event
+from controlplane.xds.announce import Announcer
 from controlplane.xds.decode import delta_request, sotw_request
 from controlplane.xds.metrics import XdsMetrics, short
 from controlplane.xds.quarantine import Quarantine, Rejection
@@ -102,7 +103,7 @@ class XdsService:
         self._cache = cache
         self._metrics = metrics
         self._group_of = group_of
-        self._on_rejected = on_rejected
+        self._announce = Announcer(metrics, on_rejected)
         self._clock = clock
         self._identifier = identifier
         self._wait_limit = wait_limit
@@ -200,7 +201,10 @@ class XdsService:
                 changes = self._cache.changes_since(stream.snapshot.generation, group)
                 stream.offer(latest, changes, self._clock())
             response = stream.next_response(self._clock())
-            await self._tell(stream, context)
+            for happened in stream.events():
+                self._announce(happened, stream.node, context.peer())
+                if isinstance(happened, event.Refused):
+                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, happened.reason)
             if response is None:
                 await _woken(wake, stream.deadline(), self._clock)
             elif not await self._written(response, context):
@@ -223,30 +227,6 @@ class XdsService:
         self._metrics.resources.labels(kind).inc(response.upserts)
         self._metrics.bytes.labels(kind).inc(len(message))
         return True
-
-    async def _tell(self, stream: Stream, context: _Context) -> None:
-        log = _log.bind(node=stream.node.id if stream.node else "", peer=context.peer())
-        for happened in stream.events():
-            match happened:
-                case event.Refused(reason):
-                    log.warning("xds stream refused", reason=reason)
-                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
-                case event.Ignored(type_url):
-                    log.warning("xds type not served", type_url=type_url)
-                case event.Stale(type_url, nonce):
-                    log.debug("xds request stale", type_url=type_url, nonce=nonce)
-                case event.Nacked(type_url, suspects, reason):
-                    self._metrics.nacks.labels(short(type_url)).inc()
-                    log.warning("xds response rejected", type_url=type_url, suspects=suspects, reason=reason)
-                case event.Rejected(key, version, reason):
-                    self._metrics.rejections.labels(short(key.type_url)).inc()
-                    log.error(
-                        "xds resource quarantined", type_url=key.type_url, name=key.name, version=version, reason=reason
-                    )
-                    self._on_rejected(happened)
-                case event.Converged(generation, seconds):
-                    self._metrics.convergence.observe(seconds)
-                    log.debug("xds stream in step", generation=generation, seconds=seconds)
 
 
 async def _read(

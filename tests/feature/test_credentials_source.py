@@ -14,7 +14,7 @@ from controlplane.errors import StartError
 from controlplane.model.change import Change, CredentialsChanged, Synced
 from controlplane.model.credentials import Credentials, KeyPair, Secret
 from controlplane.model.problem import Problem
-from controlplane.settings import Settings
+from controlplane.settings.settings import Settings
 from controlplane.sources import credentials
 from controlplane.sources.credentials import CredentialsSource, read_credentials
 

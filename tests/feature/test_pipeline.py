@@ -20,7 +20,7 @@ from controlplane.model.resource import CLUSTER, LISTENER, SCOPED_ROUTE
 from controlplane.model.topology import Topology
 from controlplane.pipeline import Pipeline
 from controlplane.registry.store import Registry
-from controlplane.settings import Address
+from controlplane.settings.address import Address
 from controlplane.snapshot.cache import SnapshotCache
 from controlplane.sources.layered import WithDefaults
 from controlplane.translation.filters import Scripts

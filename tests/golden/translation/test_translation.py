@@ -52,7 +52,7 @@ from controlplane.model.resource import (
 )
 from controlplane.model.topology import Backend, BackendKey, Endpoint
 from controlplane.registry.store import Registry
-from controlplane.settings import Address
+from controlplane.settings.address import Address
 from controlplane.sources.manifest import decoded
 from controlplane.translation.bootstrap import bootstrap
 from controlplane.translation.filters import Scripts

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from controlplane import app, telemetry
 from controlplane.cli import main, workspace
-from controlplane.settings import Settings
+from controlplane.settings.settings import Settings
 
 
 def test_the_settings_are_loaded_and_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

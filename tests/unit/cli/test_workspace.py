@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from controlplane import settings
 from controlplane.cli import workspace
 from controlplane.errors import StartError
+from controlplane.settings.load import load
 
 
 def test_the_folder_is_made_private(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_the_settings_can_be_loaded(tmp_path: Path, core: dict[str, str]) -> Non
     with workspace.opened(tmp_path / "w") as opened:
         document = workspace.settings_document(opened, "127.0.0.1", 9443, core)
         workspace.write_yaml(opened.config, document, "comment")
-        loaded = settings.load(opened.config)
+        loaded = load(opened.config)
 
     assert opened.config.read_text().startswith("# comment\n")
     assert loaded.front_door.port == 9443

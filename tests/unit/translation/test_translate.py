@@ -13,7 +13,7 @@ from controlplane.model.credentials import Credentials, KeyPair, Secret
 from controlplane.model.resource import CLUSTER, ENDPOINTS, SCOPED_ROUTE, SECRET, EnvoyResource, ResourceName
 from controlplane.model.topology import Api, Backend, BackendKey, Endpoint, Topology, Touched
 from controlplane.registry.resolve import LOCAL, PASSED
-from controlplane.settings import Address
+from controlplane.settings.address import Address
 from controlplane.translation import names
 from controlplane.translation.filters import Scripts
 from controlplane.translation.listeners import FrontDoor

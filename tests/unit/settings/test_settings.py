@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from controlplane.errors import SettingsError
-from controlplane.settings import Address, Settings, load
+from controlplane.settings.address import Address
+from controlplane.settings.load import load
+from controlplane.settings.settings import Settings
 
 GOOD = """
 frontDoor: {certificateFile: pki/serving.crt, privateKeyFile: pki/serving.key}
