@@ -137,13 +137,12 @@ class Selection:
         size = 0
         for name in tuple(subscription.queue):
             verdict = self._verdict(subscription, name, now)
-            if isinstance(verdict, Resource):
-                size += len(verdict.delta_frame)
-                if items and not whole and (len(items) >= limit or size > order.CHUNK_BYTES):
+            if verdict is not None:
+                size += len(verdict.delta_frame) if isinstance(verdict, Resource) else len(name.encode())
+                full = size > order.CHUNK_BYTES or (isinstance(verdict, Resource) and len(items) >= limit)
+                if items and full and not whole:
                     break
-                items[name] = verdict
-            elif verdict is _REMOVE:
-                items[name] = None
+                items[name] = verdict if isinstance(verdict, Resource) else None
             subscription.queue.pop(name, None)
         return items
 

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import grpc
 import structlog
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
+from google.protobuf.message import DecodeError
 
 from controlplane.aio import Watchable
 from controlplane.model.resource import (
@@ -125,17 +126,19 @@ class XdsService:
         return [stream.status() for stream in self._streams]
 
     def _methods(self, service: str, resources: str, only: str) -> grpc.GenericRpcHandler:
-        async def delta(requests: AsyncIterator[DeltaDiscoveryRequest], context: _Context) -> None:
-            await self._serve(Protocol.DELTA, _decoded(requests, delta_request), context, only)
+        async def delta(messages: AsyncIterator[bytes], context: _Context) -> None:
+            requests = _decoded(messages, DeltaDiscoveryRequest.FromString, delta_request)
+            await _refusing_garbage(self._serve(Protocol.DELTA, requests, context, only), context)
 
-        async def sotw(requests: AsyncIterator[DiscoveryRequest], context: _Context) -> None:
-            await self._serve(Protocol.STATE_OF_THE_WORLD, _decoded(requests, sotw_request), context, only)
+        async def sotw(messages: AsyncIterator[bytes], context: _Context) -> None:
+            requests = _decoded(messages, DiscoveryRequest.FromString, sotw_request)
+            await _refusing_garbage(self._serve(Protocol.STATE_OF_THE_WORLD, requests, context, only), context)
 
         return grpc.method_handlers_generic_handler(
             service,
             {
-                f"Delta{resources}": _method(delta, DeltaDiscoveryRequest.FromString),
-                f"Stream{resources}": _method(sotw, DiscoveryRequest.FromString),
+                f"Delta{resources}": _method(delta),
+                f"Stream{resources}": _method(sotw),
             },
         )
 
@@ -195,6 +198,8 @@ class XdsService:
             while not inbox.empty():
                 stream.receive(inbox.get_nowait(), self._clock())
             if reader.done():
+                # Ended by the client, or by a request that cannot be parsed, which is raised here.
+                reader.result()
                 return
             latest = self._cache.latest(group)
             if latest is not None and latest is not stream.snapshot:
@@ -256,15 +261,27 @@ async def _woken(wake: asyncio.Event, deadline: float | None, clock: Callable[[]
 
 
 async def _decoded(
-    messages: AsyncIterator[_Message], decode: Callable[[_Message], DeltaRequest | SotwRequest]
+    messages: AsyncIterator[bytes],
+    parse: Callable[[bytes], _Message],
+    decode: Callable[[_Message], DeltaRequest | SotwRequest],
 ) -> AsyncIterator[DeltaRequest | SotwRequest]:
     async for message in messages:
-        yield decode(message)
+        yield decode(parse(message))
+
+
+async def _refusing_garbage(serving: Awaitable[None], context: _Context) -> None:
+    """Ends the stream of a client whose request cannot be parsed in a way that says whose fault it is."""
+    try:
+        await serving
+    except DecodeError as error:
+        _log.warning("xds stream refused", peer=context.peer(), reason=str(error))
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{error}; is the client built for xDS v3?")
 
 
 def _method(
-    behaviour: Callable[[AsyncIterator[_Message], _Context], Awaitable[None]], parse: Callable[[bytes], _Message]
-) -> grpc.RpcMethodHandler[_Message, bytes]:
+    behaviour: Callable[[AsyncIterator[bytes], _Context], Awaitable[None]],
+) -> grpc.RpcMethodHandler[bytes, bytes]:
     # The stubs describe the synchronous server only; `grpc.aio` takes coroutines through the same function.
     behaviour_any: Any = behaviour
-    return grpc.stream_stream_rpc_method_handler(behaviour_any, request_deserializer=parse, response_serializer=None)
+    # Requests are parsed in `_decoded`: gRPC would answer garbage with UNKNOWN, or as if the client had closed.
+    return grpc.stream_stream_rpc_method_handler(behaviour_any)
