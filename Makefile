@@ -25,8 +25,12 @@ up: $(VENV)/runtime ## run Isthmus here: control plane, Envoy and a demo API ser
 	@$(BIN)/python -m controlplane up $(ARGS)
 
 .PHONY: test
-test: $(VENV)/dev upstream ## every test, against the real Envoy, kube-apiserver and kubectl
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/dev upstream ## every test, against the real Envoy, kube-apiserver and kubectl; containers apart
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not compose" $(ARGS)
+
+.PHONY: test-compose
+test-compose: $(VENV)/dev compose-base wheels ## the tests of docker-compose.yml, with a dockerd of their own (needs root on Debian)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m compose $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(VENV)/dev ## the tests that need nothing but Python
@@ -65,9 +69,20 @@ bench-fleet: $(VENV)/dev ## 1,000 xDS streams of 1,000 clusters: time of a chang
 bench-scale: $(VENV)/dev ## 10,000 APIServices through the real Envoy against 10: time to the first 200, cold start, memory
 	@$(BIN)/python benchmarks/scale.py $(ARGS)
 
+.PHONY: bench-verdicts
+bench-verdicts: $(VENV)/dev ## what authorization costs Envoy: verdicts known, every request asked about, none at all
+	@$(BIN)/python benchmarks/verdicts.py $(ARGS)
+
 .PHONY: upstream
 upstream: $(VENV)/dev ## build kube-apiserver, etcd, kubectl and sample-apiserver for the live tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/upstream/build.py
+
+.PHONY: compose-base
+compose-base: $(VENV)/dev ## make what the tests run containers with (needs root on Debian)
+	@$(BIN)/python tests/containers/prepare.py
+
+.PHONY: wheels
+wheels: wheels/complete ## download the packages of the image, so that it can be built without a package registry
 
 .PHONY: lock
 lock: $(VENV)/bootstrap ## write the lock files again from pyproject.toml
@@ -78,7 +93,7 @@ lock: $(VENV)/bootstrap ## write the lock files again from pyproject.toml
 
 .PHONY: clean
 clean: ## remove what was installed and generated here (.isthmus, with its PKI, stays)
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) wheels build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: each says that the lock file it depends on is installed.
@@ -103,3 +118,11 @@ $(VENV)/dev: requirements/dev.txt $(VENV)/runtime
 	@echo "installing what the checks and tests need ..."
 	@$(INSTALL) -r $<
 	@touch $@
+
+# The image's build compares what the stamp says with the lock files, and leaves packages for others alone.
+wheels/complete: requirements/bootstrap.txt requirements/runtime.txt $(VENV)/bootstrap
+	@echo "downloading the packages of the image into wheels ..."
+	@rm -rf wheels
+	@set -e; for lock in bootstrap runtime; do $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps \
+		--require-hashes --only-binary :all: --python-version 3.11 --requirement requirements/$$lock.txt --dest wheels; done
+	@cd requirements && sha256sum bootstrap.txt runtime.txt >../$@

@@ -29,7 +29,12 @@ from controlplane.xds.request import DeltaRequest, Node
 from controlplane.xds.stream import Protocol, Stream
 
 TRANSLATOR = Translator(
-    FrontDoor("127.0.0.1", 8443, Scripts("-- scope", "-- identity"), asks_for_client_certificates=True),
+    FrontDoor(
+        "127.0.0.1",
+        8443,
+        Scripts("-- verdicts", "-- scope", "-- arrival", "-- identity"),
+        asks_for_client_certificates=True,
+    ),
     authorization=Address.parse("unix:/run/authorization.sock"),
     discovery=Address.parse("unix:/run/discovery.sock"),
 )

@@ -7,6 +7,8 @@ newer one, and may miss values in between (latest wins), but never the last.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -18,6 +20,7 @@ class Watchable(Generic[T]):
     def __init__(self, value: T) -> None:
         self._value = value
         self._waiters: set[asyncio.Future[None]] = set()
+        self._listeners: dict[object, Callable[[], None]] = {}
 
     @property
     def value(self) -> T:
@@ -33,6 +36,18 @@ class Watchable(Generic[T]):
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
+        for listener in tuple(self._listeners.values()):
+            listener()
+
+    @contextmanager
+    def telling(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Calls `listener` at every publication: where a thousand wait, a task for each would be the larger cost."""
+        key = object()
+        self._listeners[key] = listener
+        try:
+            yield
+        finally:
+            del self._listeners[key]
 
     async def changed(self, seen: T) -> T:
         """The latest value, as soon as it is not the object `seen`."""

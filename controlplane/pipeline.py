@@ -1,6 +1,6 @@
 """The journey of a registration, on one page.
 
-    sources --Change--> registry --Topology--> translation --EnvoyResource--> snapshot --> xds --> Envoy
+    sources --Change--> registry --Topology--> translation --EnvoyResource--> snapshot --> groups --> xds --> Envoy
                             |
                             +--> discovery and authorization, which watch the topology
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import structlog
 
 from controlplane.aio import Watchable
+from controlplane.groups import EVERYBODY, GroupView
 from controlplane.model.change import Change, Synced
 from controlplane.model.policy import Policy
 from controlplane.model.topology import Topology
@@ -38,6 +39,7 @@ class Pipeline:
     policy: Watchable[Policy]
     snapshots: SnapshotCache
     log: structlog.typing.FilteringBoundLogger
+    groups: tuple[GroupView, ...] = (EVERYBODY,)
 
     async def run(self, sources: Sequence[Source]) -> None:
         """Runs until cancelled, or until a source fails, which is a defect and ends the program."""
@@ -48,7 +50,7 @@ class Pipeline:
             await self._work(queue, {source.name for source in sources})
 
     async def _work(self, queue: asyncio.Queue[Sequence[Change]], awaited: set[str]) -> None:
-        snapshot = Snapshot()
+        snapshot, first = Snapshot(), True
         while True:
             batch = list(await queue.get())
             # What arrived while the last batch was being worked on goes together; nobody waits for more to come.
@@ -56,18 +58,19 @@ class Pipeline:
                 batch += queue.get_nowait()
             topology = self.registry.apply(batch)
             awaited -= {change.source for change in batch if isinstance(change, Synced)}
-            first = self.snapshots.latest() is None
             if awaited or (topology is self.topology.value and not first):
                 continue
-            translation = self.translator.translate(topology, everything(topology) if first else topology.touched)
-            if first:
-                fixed = self.translator.fixed(topology)
-                snapshot = snapshot.updated(fixed.upserts, fixed.removals)
-            snapshot = snapshot.updated(translation.upserts, translation.removals)
+            touched = everything(topology) if first else topology.touched
+            translation = self.translator.translate(topology, touched)
+            fixed = self.translator.fixed(topology).upserts if first else ()
+            snapshot = snapshot.updated((*fixed, *translation.upserts), translation.removals)
+            kept = [resource.key for resource in fixed]
             # Who may do what is known before Envoy sends the first of them; discovery's own requests can wait for the
             # push.
             self.policy.publish(topology.policy)
-            self.snapshots.publish(snapshot)
+            for group in self.groups:
+                self.snapshots.publish(group.snapshot(snapshot, topology, touched.apis, kept), group.name)
+            first = False
             self.topology.publish(topology)
             self.log.info(
                 "topology published",

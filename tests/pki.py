@@ -35,6 +35,7 @@ class CertificateAuthority:
         organizations: Iterable[str] = (),
         dns_names: Iterable[str] = (),
         ip_addresses: Iterable[str] = (),
+        uris: Iterable[str] = (),
         client: bool = True,
         server: bool = True,
         lifetime: datetime.timedelta = _DAY,
@@ -55,6 +56,7 @@ class CertificateAuthority:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         names: list[x509.GeneralName] = [x509.DNSName(name) for name in dns_names]
         names += [x509.IPAddress(ipaddress.ip_address(address)) for address in ip_addresses]
+        names += [x509.UniformResourceIdentifier(uri) for uri in uris]
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())

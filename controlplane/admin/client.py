@@ -1,33 +1,35 @@
 """The client of the StatusService.
 
-In: an address. Out: the status there. Law: whatever keeps it from being fetched is one sentence.
+In: the settings of an admin face. Out: the status there. Law: whatever keeps it from being fetched is one sentence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, cast
 
 import grpc
 
 from controlplane.admin.service import SERVICE
 from controlplane.api.v1 import status_pb2
-from controlplane.errors import StartError
-from controlplane.settings.address import Address
+from controlplane.errors import SettingsError, StartError
+from controlplane.settings.face import AdminFace
 
 _PATIENCE_SECONDS: Final = 10.0
 # 10,000 APIServices with some endpoints each come to a few MiB.
 _LARGEST_RESPONSE: Final = 64 * 1024 * 1024
 
 
-def fetch(address: Address) -> status_pb2.GetStatusResponse:
-    """The status of the control plane whose admin face is at `address`.
+def fetch(face: AdminFace) -> status_pb2.GetStatusResponse:
+    """The status of the control plane whose admin face it is.
 
     Raises:
+        SettingsError: when the face wants a certificate, and none can be read.
         StartError: when nothing answers there.
     """
-    with _connected(address) as channel:
+    with _connected(face) as channel:
         call = channel.unary_unary(
             f"/{SERVICE}/GetStatus",
             request_serializer=status_pb2.GetStatusRequest.SerializeToString,
@@ -36,13 +38,14 @@ def fetch(address: Address) -> status_pb2.GetStatusResponse:
         return call(status_pb2.GetStatusRequest(), timeout=_PATIENCE_SECONDS)
 
 
-def proxies(address: Address) -> status_pb2.ListProxiesResponse:
-    """How far the proxies are that are connected to the control plane whose admin face is at `address`.
+def proxies(face: AdminFace) -> status_pb2.ListProxiesResponse:
+    """How far the proxies are that are connected to the control plane whose admin face it is.
 
     Raises:
+        SettingsError: when the face wants a certificate, and none can be read.
         StartError: when nothing answers there.
     """
-    with _connected(address) as channel:
+    with _connected(face) as channel:
         call = channel.unary_unary(
             f"/{SERVICE}/ListProxies",
             request_serializer=status_pb2.ListProxiesRequest.SerializeToString,
@@ -51,13 +54,14 @@ def proxies(address: Address) -> status_pb2.ListProxiesResponse:
         return call(status_pb2.ListProxiesRequest(), timeout=_PATIENCE_SECONDS)
 
 
-def watch_proxies(address: Address) -> Iterator[status_pb2.ListProxiesResponse]:
+def watch_proxies(face: AdminFace) -> Iterator[status_pb2.ListProxiesResponse]:
     """The same, at once and after every change, without an end.
 
     Raises:
+        SettingsError: when the face wants a certificate, and none can be read.
         StartError: when nothing answers there, or not any more.
     """
-    with _connected(address) as channel:
+    with _connected(face) as channel:
         call = channel.unary_stream(
             f"/{SERVICE}/WatchProxies",
             request_serializer=status_pb2.ListProxiesRequest.SerializeToString,
@@ -66,16 +70,66 @@ def watch_proxies(address: Address) -> Iterator[status_pb2.ListProxiesResponse]:
         yield from call(status_pb2.ListProxiesRequest())
 
 
+def confirm_removals(face: AdminFace, group: str | None) -> status_pb2.ConfirmRemovalsResponse:
+    """Confirms the withheld removals of a node group, or of every group, and says what they were.
+
+    Raises:
+        SettingsError: when the face wants a certificate, and none can be read.
+        StartError: when nothing answers there.
+    """
+    with _connected(face) as channel:
+        call = channel.unary_unary(
+            f"/{SERVICE}/ConfirmRemovals",
+            request_serializer=status_pb2.ConfirmRemovalsRequest.SerializeToString,
+            response_deserializer=status_pb2.ConfirmRemovalsResponse.FromString,
+        )
+        return call(status_pb2.ConfirmRemovalsRequest(group=group), timeout=_PATIENCE_SECONDS)
+
+
 @contextmanager
-def _connected(address: Address) -> Iterator[grpc.Channel]:
-    target = f"unix:{address.path}" if address.path else str(address)
-    options = [("grpc.max_receive_message_length", _LARGEST_RESPONSE), ("grpc.enable_http_proxy", 0)]
-    with grpc.insecure_channel(target, options=options) as channel:
+def _connected(face: AdminFace) -> Iterator[grpc.Channel]:
+    with _channel(face) as channel:
         try:
             yield channel
         except grpc.RpcError as error:
             # What a channel raises is a grpc.Call as well, which the stubs do not know.
-            reason = cast("grpc.Call", error).code().name
+            call = cast("grpc.Call", error)
+            if call.code() is grpc.StatusCode.PERMISSION_DENIED:
+                raise StartError(
+                    f"{face.reached_at} refuses this client ({call.details()}); allow one of its names there"
+                ) from error
             raise StartError(
-                f"no control plane answers at {address} ({reason}); start it, or give --config its settings file"
+                f"no control plane answers at {face.reached_at} ({call.code().name}); start it, or give --config its "
+                "settings file"
             ) from error
+
+
+def _channel(face: AdminFace) -> grpc.Channel:
+    address = face.reached_at
+    target = f"unix:{address.path}" if address.path else str(address)
+    options: list[tuple[str, int | str]] = [
+        ("grpc.max_receive_message_length", _LARGEST_RESPONSE),
+        ("grpc.enable_http_proxy", 0),
+    ]
+    if face.tls is None:
+        return grpc.insecure_channel(target, options=options)
+    if face.client is None:
+        raise SettingsError(
+            "admin.tls is set, and admin.client is not; set admin.client.certificateFile, admin.client.privateKeyFile "
+            "and admin.client.caFile"
+        )
+    credentials = grpc.ssl_channel_credentials(
+        _read("caFile", face.client.ca_file),
+        _read("privateKeyFile", face.client.private_key_file),
+        _read("certificateFile", face.client.certificate_file),
+    )
+    return grpc.secure_channel(target, credentials, [*options, ("grpc.ssl_target_name_override", face.server_name)])
+
+
+def _read(setting: str, file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            f"admin.client.{setting}: {file} cannot be read ({error.strerror}); mend the file or the setting"
+        ) from error

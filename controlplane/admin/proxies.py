@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from controlplane.api.v1 import status_pb2
@@ -30,14 +31,15 @@ def response(proxies: Iterable[Proxy], epoch: float) -> status_pb2.ListProxiesRe
                 acked_generation=proxy.acked_generation,
                 state=proxy.state.value,
                 types=(_type(kind, epoch) for kind in proxy.types),
+                group=proxy.group,
             )
             for proxy in proxies
         )
     )
 
 
-def as_json(message: status_pb2.ListProxiesResponse) -> str:
-    """The response as JSON, with every field even where it has nothing to say."""
+def as_json(message: Message) -> str:
+    """A response as JSON, with every field even where it has nothing to say."""
     return MessageToJson(message, always_print_fields_with_no_presence=True)
 
 
@@ -57,6 +59,7 @@ def _type(kind: ProxyType, epoch: float) -> status_pb2.ProxyTypeStatus:
             status_pb2.RejectedResource(name=resource.name, version=resource.version, reason=resource.reason)
             for resource in kind.rejected
         ),
+        withheld=kind.withheld,
     )
 
 

@@ -1,7 +1,7 @@
 """The gRPC face of status: controlplane.api.v1.StatusService.
 
-In: requests. Out: the status of the moment, and of proxies every later one. Law: read-only; nothing here changes
-anything, and a watch tells at most one state between two pauses, the latest.
+In: requests. Out: the status of the moment, and of proxies every later one. Law: only ConfirmRemovals changes anything,
+and that is to let go what was wanted already; a watch tells at most one state between two pauses, the latest.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import grpc
 
-from controlplane.admin import proxies, status
+from controlplane.admin import proxies, removals, status
 from controlplane.aio import Watchable
 from controlplane.api.v1 import status_pb2
 from controlplane.model.problem import Problem
@@ -28,17 +28,21 @@ def handlers(
     problems: Callable[[], Iterable[Problem]],
     connected: Callable[[], tuple[Proxy, ...]],
     *,
+    withheld: Callable[[], Iterable[removals.Withheld]] = tuple,
+    confirm: Callable[[str | None], int] = lambda _: 0,
     epoch: Callable[[], float],
     pause: Callable[[], Awaitable[None]],
 ) -> list[grpc.GenericRpcHandler]:
     """The handlers of the StatusService, for a grpc.aio server.
 
     `problems` and `connected` give the problems and proxies there are now, `epoch` what to add to a proxy's times to
-    get seconds since 1970. A watch of proxies looks again whenever `pause` has returned.
+    get seconds since 1970. A watch of proxies looks again whenever `pause` has returned. `withheld` gives the removals
+    that wait for `confirm`, which confirms those of a node group, or of every group, and says how many streams that
+    released; without the two nothing is ever withheld.
     """
 
     async def get_status(_request: status_pb2.GetStatusRequest, _context: _Context) -> status_pb2.GetStatusResponse:
-        return status.response(topology.value, problems())
+        return status.response(topology.value, problems(), connected(), withheld())
 
     async def list_proxies(
         _request: status_pb2.ListProxiesRequest, _context: _Context
@@ -56,6 +60,14 @@ def handlers(
                 yield proxies.response(latest, epoch())
             await pause()
 
+    async def confirm_removals(
+        request: status_pb2.ConfirmRemovalsRequest, _context: _Context
+    ) -> status_pb2.ConfirmRemovalsResponse:
+        group = request.group if request.HasField("group") else None
+        waiting = [one for one in withheld() if group is None or one.group == group]
+        streams = confirm(group)
+        return removals.released(waiting if streams else (), streams)
+
     # The stubs describe the synchronous server only; `grpc.aio` takes coroutines through the same functions.
     unary: Any = grpc.unary_unary_rpc_method_handler
     stream: Any = grpc.unary_stream_rpc_method_handler
@@ -67,6 +79,11 @@ def handlers(
             response_serializer=status_pb2.GetStatusResponse.SerializeToString,
         ),
         "ListProxies": unary(list_proxies, request_deserializer=request, response_serializer=response),
+        "ConfirmRemovals": unary(
+            confirm_removals,
+            request_deserializer=status_pb2.ConfirmRemovalsRequest.FromString,
+            response_serializer=status_pb2.ConfirmRemovalsResponse.SerializeToString,
+        ),
         "WatchProxies": stream(watch_proxies, request_deserializer=request, response_serializer=response),
     }
     return [grpc.method_handlers_generic_handler(SERVICE, methods)]

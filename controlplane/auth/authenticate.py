@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from controlplane.auth.certificate import read_certificate
-from controlplane.auth.evidence import Evidence, Failed, Outcome
+from controlplane.auth.evidence import Evidence, Failed, Outcome, Recognised
 from controlplane.auth.tokens import TokenTable
 from controlplane.model.identity import UserInfo
 
@@ -38,7 +38,7 @@ class Authentication:
     anonymous: bool = False
 
 
-def authenticator(authentication: Authentication, clock: Clock) -> Callable[[Evidence], UserInfo | Failed]:
+def authenticator(authentication: Authentication, clock: Clock) -> Callable[[Evidence], Recognised | Failed]:
     """What finds out who shows some evidence; `clock` gives Unix seconds.
 
     The first kind of evidence that holds decides, whatever else was shown. A user found gets the group
@@ -50,17 +50,17 @@ def authenticator(authentication: Authentication, clock: Clock) -> Callable[[Evi
         websocket_token(authentication.tokens),
     )
 
-    def authenticate(evidence: Evidence) -> UserInfo | Failed:
+    def authenticate(evidence: Evidence) -> Recognised | Failed:
         failures: list[str] = []
         for kind in kinds:
             outcome = kind(evidence)
             if isinstance(outcome, Failed):
                 failures.append(outcome.reason)
             elif outcome is not None:
-                return _with_authenticated_group(outcome)
+                return replace(outcome, user=_with_authenticated_group(outcome.user))
         if failures:
             return Failed("; ".join(failures))
-        return ANONYMOUS if authentication.anonymous else Failed("no credentials were shown")
+        return Recognised(ANONYMOUS) if authentication.anonymous else Failed("no credentials were shown")
 
     return authenticate
 
@@ -87,7 +87,7 @@ def bearer_token(tokens: TokenTable) -> Authenticator:
         words = next(iter(evidence.header_values("authorization")), "").strip().split(" ", 2)
         if len(words) < 2 or words[0].lower() != "bearer" or not words[1]:
             return None
-        return tokens.user_of(words[1]) or Failed("invalid bearer token")
+        return _holder_of(words[1], tokens)
 
     return authenticate
 
@@ -110,9 +110,14 @@ def websocket_token(tokens: TokenTable) -> Authenticator:
             return None
         if len(protocols) == 1:
             return Failed("missing additional subprotocol")
-        return tokens.user_of(token) or Failed("invalid bearer token")
+        return _holder_of(token, tokens)
 
     return authenticate
+
+
+def _holder_of(token: str, tokens: TokenTable) -> Recognised | Failed:
+    user = tokens.user_of(token)
+    return Failed("invalid bearer token") if user is None else Recognised(user)
 
 
 def _is_websocket(evidence: Evidence) -> bool:

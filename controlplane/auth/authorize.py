@@ -14,24 +14,32 @@ from typing import Final, Protocol, TypeAlias
 
 from controlplane.model.identity import RequestInfo, UserInfo, Verdict
 from controlplane.model.policy import Policy
-from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
+from controlplane.model.rbac import BindingKey, Holder, PolicyRule, Role, RoleBinding, RoleKey
 
 PRIVILEGED_GROUP: Final = "system:masters"
 
-# Who is bound and where: ("User" or "Group", name, namespace of the binding, "" for the whole cluster).
-_Cell: TypeAlias = tuple[str, str, str]
-Index: TypeAlias = dict[_Cell, dict[BindingKey, RoleBinding]]
-"""The bindings of every subject; a value is shared between generations and never changed in place."""
+Index: TypeAlias = dict[Holder, dict[BindingKey, RoleBinding]]
+"""The bindings of everybody bound; a value is shared between generations and never changed in place."""
 Aggregated: TypeAlias = dict[RoleKey, tuple[PolicyRule, ...]]
 """The rules of ClusterRoles with an aggregationRule, as far as they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """What allows a request: a rule of a role that somebody is bound to; `rule` is None for a group's privilege."""
+
+    holder: Holder
+    role: RoleKey | None = None
+    rule: PolicyRule | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Opinion:
-    """An authorizer's verdict; `reason` is appended to the 403's message."""
+    """An authorizer's verdict; `reason` is appended to the 403's message, `grant` says what allows."""
 
     verdict: Verdict = Verdict.DENY
     reason: str = ""
+    grant: Grant | None = None
 
 
 class Authorizer(Protocol):
@@ -50,7 +58,10 @@ class PrivilegedGroups:
 
     def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:  # noqa: ARG002 - the protocol passes both
         """ALLOW for a member, NO_OPINION otherwise."""
-        return Opinion(Verdict.NO_OPINION if self.groups.isdisjoint(user.groups) else Verdict.ALLOW)
+        group = next((group for group in user.groups if group in self.groups), None)
+        if group is None:
+            return Opinion(Verdict.NO_OPINION)
+        return Opinion(Verdict.ALLOW, grant=Grant(Holder("Group", group, "")))
 
 
 def union(*authorizers: Authorizer) -> Authorizer:
@@ -96,22 +107,26 @@ class Rbac:
     def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:
         """ALLOW when a rule of a bound role does, NO_OPINION otherwise, with the bound roles that do not exist."""
         missing: dict[str, None] = {}
-        for binding in self._bindings(user, info.namespace):
+        for holder, binding in self._bindings(user, info.namespace):
             rules = self._rules(binding.role)
             if rules is None:
                 missing[_not_found(binding.role)] = None
-            elif any(rule_allows(rule, info) for rule in rules):
-                return Opinion(Verdict.ALLOW)
+                continue
+            for rule in rules:
+                if rule_allows(rule, info):
+                    return Opinion(Verdict.ALLOW, grant=Grant(holder, binding.role, rule))
         errors = sorted(missing)
         shown = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
         return Opinion(Verdict.NO_OPINION, f"RBAC: {shown}" if errors else "")
 
-    def _bindings(self, user: UserInfo, namespace: str) -> Iterator[RoleBinding]:
+    def _bindings(self, user: UserInfo, namespace: str) -> Iterator[tuple[Holder, RoleBinding]]:
         """The ClusterRoleBindings of a user and of the user's groups, then the RoleBindings in the namespace."""
         subjects = [("User", user.name), *(("Group", group) for group in user.groups)]
         for scope in ("", namespace) if namespace else ("",):
             for kind, name in subjects:
-                yield from self._index.get((kind, name, scope), {}).values()
+                holder = Holder(kind, name, scope)
+                for binding in self._index.get(holder, {}).values():
+                    yield holder, binding
 
     def _rules(self, key: RoleKey) -> tuple[PolicyRule, ...] | None:
         role = self._policy.roles.get(key)
@@ -150,22 +165,22 @@ def _url_matches(url: str, path: str) -> bool:
 def _reindexed(
     index: Index, before: Mapping[BindingKey, RoleBinding], after: Mapping[BindingKey, RoleBinding]
 ) -> Index:
-    """A copy of `index` in which the bindings that differ have changed; cells that did not change are shared."""
+    """A copy of `index` in which the bindings that differ have changed; what did not change is shared."""
     gone, come = _differing(list(before.values()), list(after.values()))
     fresh = dict(index)
-    owned: set[_Cell] = set()
+    owned: set[Holder] = set()
     for binding, held in chain(((each, False) for each in gone), ((each, True) for each in come)):
-        for cell in _cells(binding):
-            if cell not in owned:
-                owned.add(cell)
-                fresh[cell] = dict(fresh.get(cell, {}))
+        for holder in binding.holders:
+            if holder not in owned:
+                owned.add(holder)
+                fresh[holder] = dict(fresh.get(holder, {}))
             if held:
-                fresh[cell][binding.key] = binding
+                fresh[holder][binding.key] = binding
             else:
-                fresh[cell].pop(binding.key, None)
-    for cell in owned:
-        if not fresh[cell]:
-            del fresh[cell]
+                fresh[holder].pop(binding.key, None)
+    for holder in owned:
+        if not fresh[holder]:
+            del fresh[holder]
     return fresh
 
 
@@ -186,19 +201,6 @@ def _differing(old: list[RoleBinding], new: list[RoleBinding]) -> tuple[list[Rol
 
 def _equal_until(old: list[RoleBinding], new: list[RoleBinding]) -> int:
     return next(compress(count(), map(is_not, old, new)), min(len(old), len(new)))
-
-
-def _cells(binding: RoleBinding) -> Iterator[_Cell]:
-    namespace = binding.key.namespace
-    for subject in binding.subjects:
-        if subject.kind in {"User", "Group"}:
-            yield subject.kind, subject.name, namespace
-        elif subject.kind == "ServiceAccount" and (subject.namespace or namespace):
-            yield "User", _service_account(subject, namespace), namespace
-
-
-def _service_account(subject: Subject, namespace: str) -> str:
-    return f"system:serviceaccount:{subject.namespace or namespace}:{subject.name}"
 
 
 def _aggregate(role: Role, roles: Mapping[RoleKey, Role]) -> tuple[PolicyRule, ...]:

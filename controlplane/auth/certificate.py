@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from controlplane.auth.evidence import Failed, Outcome
+from controlplane.auth.evidence import Failed, Outcome, Recognised
 from controlplane.auth.identity_headers import unfit
 from controlplane.model.identity import UserInfo
 
@@ -39,7 +39,7 @@ class ClientCertificate:
             return Failed("the client certificate is not valid yet")
         if now > self.not_after:
             return Failed("the client certificate has expired")
-        return self.user
+        return Recognised(self.user, until=self.not_after) if self.user is not None else None
 
 
 def read_certificate(pem: str) -> ClientCertificate | Failed:
@@ -70,7 +70,7 @@ def _serves_clients(extensions: x509.Extensions) -> bool:
     return any(usage in _CLIENT_USAGES for usage in usages)
 
 
-def _user(subject: x509.Name, fingerprint: str) -> Outcome:
+def _user(subject: x509.Name, fingerprint: str) -> UserInfo | Failed | None:
     uids = _texts(subject, _UID)
     if len(uids) > 1 or uids == [""]:
         return Failed("the client certificate's UID is empty or there are several")

@@ -11,9 +11,10 @@ from typing import Final
 
 from controlplane.auth import status
 from controlplane.auth.authorize import Authorizer
-from controlplane.auth.evidence import Evidence, Failed
+from controlplane.auth.evidence import Evidence, Failed, Recognised
 from controlplane.auth.requestinfo import Unreadable, check_path, request_info
-from controlplane.model.identity import Decision, UserInfo, Verdict
+from controlplane.auth.scope import validity_of
+from controlplane.model.identity import Decision, Verdict
 
 # "-" and "_" are one character to some servers.
 IMPERSONATION: Final = ("impersonate-", "impersonate_")
@@ -23,7 +24,7 @@ def decide(
     method: str,
     target: str,
     evidence: Evidence,
-    authenticate: Callable[[Evidence], UserInfo | Failed],
+    authenticate: Callable[[Evidence], Recognised | Failed],
     authorizer: Authorizer,
 ) -> Decision:
     """The decision on `method` and `target` (raw path with query) for whoever shows `evidence`.
@@ -37,12 +38,13 @@ def decide(
     info = request_info(method, target)
     if isinstance(info, Unreadable):
         return status.internal_error(f"failed to create RequestInfo: {info.reason}")
-    user = authenticate(evidence)
-    if isinstance(user, Failed):
+    recognised = authenticate(evidence)
+    if isinstance(recognised, Failed):
         return status.unauthorized()
+    user = recognised.user
     if any(name.startswith(IMPERSONATION) for name, _ in evidence.headers):
         return status.impersonation_refused(user)
     opinion = authorizer.authorize(user, info)
     if opinion.verdict is not Verdict.ALLOW:
         return status.forbidden(user, info, opinion.reason)
-    return Decision(user=user)
+    return Decision(user=user, validity=validity_of(target, info, evidence, recognised.until, opinion.grant))

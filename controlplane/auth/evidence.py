@@ -6,6 +6,7 @@ In: what Envoy saw. Out: values for the authenticators. Law: a certificate that 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TypeAlias
 
 from controlplane.model.identity import UserInfo
@@ -34,5 +35,13 @@ class Failed:
     reason: str
 
 
-Outcome: TypeAlias = UserInfo | Failed | None
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """Evidence that holds: whose it is, and until when (Unix seconds) it will."""
+
+    user: UserInfo
+    until: float = inf
+
+
+Outcome: TypeAlias = Recognised | Failed | None
 """What one authenticator says: this user, shown evidence that does not hold, or None: nothing of my kind was shown."""

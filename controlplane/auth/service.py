@@ -4,12 +4,14 @@ In: serialised CheckRequests (envoy.service.auth.v3) and the watched policy and 
 CheckResponses. Law: an answer allows only when a `Decision` with a user says so; anything unforeseen is answered 500.
 
 An allowing answer changes no header by itself: it carries the dynamic metadata {"identity": [name, value, ...]}, which
-Envoy's Lua filter writes as one header line each, because ext_authz cannot repeat a header.
+Envoy's Lua filter writes as one header line each, because ext_authz cannot repeat a header; and, where the decision
+reaches beyond the request, {"verdict": {...}}, which lets Envoy answer the next such request by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
@@ -24,22 +26,45 @@ from controlplane.auth import status
 from controlplane.auth.authenticate import Authentication, Clock, authenticator
 from controlplane.auth.authorize import Authorizer, PrivilegedGroups, Rbac, union
 from controlplane.auth.decide import IMPERSONATION, decide
-from controlplane.auth.evidence import Evidence, Failed
+from controlplane.auth.evidence import Evidence, Failed, Recognised
 from controlplane.auth.identity_headers import identity_headers
 from controlplane.auth.metrics import AuthorizationMetrics
-from controlplane.model.identity import Decision, UserInfo
+from controlplane.model.identity import Decision, UserInfo, Validity
 from controlplane.model.policy import Policy
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 TLS_METADATA: Final = "isthmus.tls"
 VERIFIED_FIELD: Final = "client_certificate_verified"
 IDENTITY_FIELD: Final = "identity"
+VERDICT_FIELD: Final = "verdict"
 
 _KEPT: Final = 4096
 _RETRY_AFTER: Final = 1
 _EVIDENCE_HEADERS: Final = frozenset({"authorization", "connection", "sec-websocket-protocol", "upgrade"})
 # google.rpc.Code by HTTP status code; Envoy only looks at whether it is zero.
 _RPC_CODES: Final = {400: 3, 401: 16, 403: 7, 500: 13, 503: 14}
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """On what terms Envoy may keep verdicts: for at most `seconds`, while it is told of the policies of `epoch`.
+
+    An epoch (letters and digits) is one life of a control plane: generations of different lives cannot be compared.
+    """
+
+    epoch: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An allowing decision as Envoy may keep it: `seconds` from when it asked, until `generation` is revoked."""
+
+    scope: str
+    grounds: tuple[str, ...]
+    seconds: float
+    epoch: str
+    generation: int
 
 
 def handlers(
@@ -49,13 +74,16 @@ def handlers(
     clock: Clock,
     timer: Clock,
     registry: CollectorRegistry,
+    keeping: Keeping | None = None,
 ) -> list[grpc.GenericRpcHandler]:
     """The handlers of the Authorization service, for a grpc.aio server.
 
     `clock` gives Unix seconds (certificates), `timer` the seconds of a steady clock (metrics, made in `registry`).
-    Everything is refused with 503 until there is an authentication and a policy of generation 1 or later.
+    Everything is refused with 503 until there is an authentication and a policy of generation 1 or later. Without
+    `keeping` every request must be asked about.
     """
-    checks = Checks(policy, authentication, clock=clock, timer=timer, metrics=AuthorizationMetrics(registry))
+    metrics = AuthorizationMetrics(registry)
+    checks = Checks(policy, authentication, clock=clock, timer=timer, metrics=metrics, keeping=keeping)
 
     async def check(request: bytes, _: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         return checks.answer(request)
@@ -75,14 +103,16 @@ class Checks:
         clock: Clock,
         timer: Clock,
         metrics: AuthorizationMetrics,
+        keeping: Keeping | None = None,
     ) -> None:
         self._policy = policy
         self._authentication = authentication
         self._clock = clock
         self._timer = timer
         self._metrics = metrics
+        self._keeping = keeping
         self._log = structlog.get_logger("auth")
-        self._allowed: Callable[[UserInfo], bytes] = lru_cache(maxsize=_KEPT)(allowed_response)
+        self._allowed: Callable[[UserInfo, Verdict | None], bytes] = lru_cache(maxsize=_KEPT)(allowed_response)
         self._unquoted: Callable[[str], str] = lru_cache(maxsize=_KEPT)(unquote)
         self._rbac = Rbac(policy.value)
         self._authorizer = union(PrivilegedGroups(), self._rbac)
@@ -96,7 +126,7 @@ class Checks:
         try:
             decision = self._decide(request)
             if decision.user is not None:
-                response = self._allowed(decision.user)
+                response = self._allowed(decision.user, self._verdict(decision.validity))
                 self._metrics.allowed(self._timer() - started)
                 return response
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the request must be refused
@@ -141,15 +171,28 @@ class Checks:
             self._ruling_authentication = authentication
         return None if authentication is None or not policy.generation else self._authorizer
 
-    def _recognised(self, evidence: Evidence) -> UserInfo | Failed:
+    def _verdict(self, validity: Validity | None) -> Verdict | None:
+        """What Envoy may keep of a decision made under the ruling policy just now."""
+        if validity is None or self._keeping is None:
+            return None
+        seconds = min(self._keeping.seconds, validity.until - self._clock())
+        if seconds <= 0:
+            return None
+        generation = self._ruling_policy.generation
+        return Verdict(validity.scope, validity.grounds, seconds, self._keeping.epoch, generation)
+
+    def _recognised(self, evidence: Evidence) -> Recognised | Failed:
         outcome = self._authenticate(evidence)
         if isinstance(outcome, Failed):
             self._log.debug("request not authenticated", reason=outcome.reason)
         return outcome
 
 
-def allowed_response(user: UserInfo) -> bytes:
-    """The CheckResponse that lets `user` through and tells the Lua filter which identity headers to write."""
+def allowed_response(user: UserInfo, verdict: Verdict | None = None) -> bytes:
+    """The CheckResponse that lets `user` through and tells the Lua filters which identity headers to write.
+
+    `verdict` is what they may keep of it.
+    """
     response = external_auth_pb2.CheckResponse()
     response.status.code = 0
     response.ok_response.SetInParent()
@@ -157,6 +200,15 @@ def allowed_response(user: UserInfo) -> bytes:
     for name, value in identity_headers(user):
         lines.values.add(string_value=name)
         lines.values.add(string_value=value)
+    if verdict is not None:
+        kept = response.dynamic_metadata.fields[VERDICT_FIELD].struct_value.fields
+        kept["scope"].string_value = verdict.scope
+        kept["seconds"].number_value = verdict.seconds
+        kept["epoch"].string_value = verdict.epoch
+        kept["generation"].number_value = verdict.generation
+        grounds = kept["grounds"].list_value
+        for ground in verdict.grounds:
+            grounds.values.add(string_value=ground)
     return bytes(response.SerializeToString())
 
 

@@ -21,13 +21,15 @@ _COMMANDS: Final = MappingProxyType(
     {
         "up": "Run everything on this machine: control plane, Envoy and a demo API server.",
         "serve": "Run the control plane alone, with a settings file.",
+        "prepare": "Write what programs in containers start from: certificates, settings, a kubeconfig.",
         "bootstrap": "Print the Envoy bootstrap that fits a settings file.",
         "status": "Show what is registered and what is wrong with the rest.",
         "proxies": "Show which proxies are connected and whether they hold what they shall.",
+        "confirm-removals": "Let removals go that are withheld because they are many.",
         "validate": "Check manifests without a server.",
     }
 )
-"""The verbs and what `isthmus --help` says about them; each is the `command` of the module of its name."""
+"""The verbs and what `isthmus --help` says about them; each is the `command` of the module of its name, _ for -."""
 
 
 class _Commands(click.Group):
@@ -39,7 +41,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
         if cmd_name not in _COMMANDS:
             return None
-        command = import_module(f"{__name__}.{cmd_name}").command
+        command = import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101 -- narrows what import_module cannot type
         return command
 

@@ -1,7 +1,7 @@
 """What the commands that ask a running control plane have in common.
 
-In: a settings file; rows of text. Out: the address to ask; aligned columns. Law: one way to name the control plane, one
-way to print a table.
+In: a settings file; rows of text; a response. Out: the face to ask; aligned columns; YAML. Law: one way to name the
+control plane, one way to print a table.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 
+from controlplane.cli import files
 from controlplane.errors import SettingsError
-from controlplane.settings.address import Address
+from controlplane.settings.face import AdminFace
 from controlplane.settings.load import load
 
 config_option = click.option(
@@ -24,8 +27,8 @@ config_option = click.option(
 )
 
 
-def admin_address(config: Path) -> Address:
-    """Where the control plane with those settings answers questions.
+def admin_face(config: Path) -> AdminFace:
+    """Where, and with what, the control plane with those settings is asked.
 
     Raises:
         SettingsError: when it does not.
@@ -33,7 +36,7 @@ def admin_address(config: Path) -> Address:
     face = load(config).admin
     if face is None:
         raise SettingsError(f"{config}: admin is not set, so nobody can ask; set admin.listen to an address")
-    return face.reached_at
+    return face
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -42,3 +45,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def as_yaml(response: Message) -> str:
+    """The response as YAML, with every field even where it has nothing to say."""
+    return files.as_yaml(MessageToDict(response, always_print_fields_with_no_presence=True)).rstrip("\n")

@@ -1,6 +1,6 @@
-"""The demo API server that `isthmus up` registers: where its program is, and its registration.
+"""The demo API server: where its program is, and its registration.
 
-In: a port and a CA. Out: one manifest file. Law: the file is rewritten only while it is exactly what was generated;
+In: an address and a CA. Out: one manifest file. Law: the file is rewritten only while it is exactly what was generated;
 once somebody has changed or deleted it, it is theirs. Its first line carries the hash of the rest, so that a stop at
 no moment can part the two.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 import controlplane
 from controlplane.cli import files
 from controlplane.cli.workspace import Workspace, read_state, write_state
+from controlplane.settings.address import Address
 
 GROUP: Final = "servicecatalog.k8s.io"
 API_SERVICE: Final = f"v1beta1.{GROUP}"
@@ -32,26 +34,13 @@ def source() -> Path | None:
     return folder if (folder / _NAME / "__main__.py").is_file() else None
 
 
-def manifest(port: int, ca_bundle: bytes) -> bytes:
-    """The registration of a demo server on 127.0.0.1:`port` whose certificate `ca_bundle` (PEM) verifies, as YAML."""
-    where = {"name": _NAME, "namespace": _NAME}
+def manifest(address: Address, ca_bundle: bytes) -> bytes:
+    """The registration of a demo server at `address` (IP or DNS name) that `ca_bundle` (PEM) verifies, as YAML."""
+    where: dict[str, object] = {"name": _NAME, "namespace": _NAME}
     reader = {"name": f"{_NAME}-reader"}
     rbac = "rbac.authorization.k8s.io"
-    documents = [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": where,
-            "spec": {"type": "ClusterIP", "ports": [{"name": "https", "port": 443, "protocol": "TCP"}]},
-        },
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": {**where, "labels": {"kubernetes.io/service-name": _NAME}},
-            "addressType": "IPv4",
-            "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
-            "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
-        },
+    documents: list[dict[str, object]] = [
+        *_service(address, where),
         {
             "apiVersion": "apiregistration.k8s.io/v1",
             "kind": "APIService",
@@ -61,7 +50,8 @@ def manifest(port: int, ca_bundle: bytes) -> bytes:
                 "version": "v1beta1",
                 "groupPriorityMinimum": 1000,
                 "versionPriority": 15,
-                "service": {**where, "port": 443},
+                # An ExternalName Service has no ports of its own to lead elsewhere.
+                "service": {**where, "port": 443 if address.numeric else address.port},
                 "caBundle": base64.b64encode(ca_bundle).decode(),
             },
         },
@@ -82,6 +72,28 @@ def manifest(port: int, ca_bundle: bytes) -> bytes:
     # Block style without aliases: a person is to read and change this.
     body = "---\n".join(files.as_yaml(document) for document in documents).encode()
     return _stamp(body) + body
+
+
+def _service(address: Address, where: Mapping[str, object]) -> list[dict[str, object]]:
+    if not address.numeric:
+        spec: dict[str, object] = {"type": "ExternalName", "externalName": address.host}
+        return [{"apiVersion": "v1", "kind": "Service", "metadata": where, "spec": spec}]
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": where,
+            "spec": {"type": "ClusterIP", "ports": [{"name": "https", "port": 443, "protocol": "TCP"}]},
+        },
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {**where, "labels": {"kubernetes.io/service-name": _NAME}},
+            "addressType": "IPv6" if ":" in address.host else "IPv4",
+            "endpoints": [{"addresses": [address.host], "conditions": {"ready": True}}],
+            "ports": [{"name": "https", "port": address.port, "protocol": "TCP"}],
+        },
+    ]
 
 
 def seed(workspace: Workspace, content: bytes) -> bool:
@@ -109,9 +121,7 @@ def withdraw(workspace: Workspace) -> None:
 
 def _stamp(body: bytes) -> bytes:
     digest = hashlib.sha256(body).hexdigest()
-    return (
-        f"# Written by `isthmus up`; once you change or delete this file it is left alone. sha256:{digest}\n".encode()
-    )
+    return f"# Written by Isthmus; once you change or delete this file it is left alone. sha256:{digest}\n".encode()
 
 
 def _generated(path: Path) -> bool:

@@ -7,12 +7,21 @@ the keys appear, and whoever writes it makes the file private.
 from __future__ import annotations
 
 import base64
+import ipaddress
 from collections.abc import Mapping
 
 from controlplane.cli import files
 from controlplane.model.credentials import KeyPair
 
 _CLUSTER = "isthmus"
+
+
+def url(address: str, port: int) -> str:
+    """The front door that listens on `address` (an IP address) as a client on the same machine reaches it."""
+    listening = ipaddress.ip_address(address)
+    if listening.is_unspecified:
+        listening = ipaddress.ip_address("127.0.0.1" if listening.version == 4 else "::1")
+    return f"https://[{listening}]:{port}" if listening.version == 6 else f"https://{listening}:{port}"
 
 
 def render(server: str, certificate_authority: bytes, users: Mapping[str, KeyPair]) -> str:

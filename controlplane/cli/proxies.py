@@ -12,13 +12,11 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 import click
-from google.protobuf.json_format import MessageToDict
 
 from controlplane.admin import client
 from controlplane.admin.proxies import as_json
 from controlplane.api.v1 import status_pb2
-from controlplane.cli import files
-from controlplane.cli.asking import admin_address, aligned, config_option
+from controlplane.cli.asking import admin_face, aligned, as_yaml, config_option
 from controlplane.model.resource import CLUSTER, ENDPOINTS, EXTENSION_CONFIG, LISTENER, SCOPED_ROUTE, SECRET
 
 _COLUMNS: Final = MappingProxyType(
@@ -40,14 +38,14 @@ _NOT_SUBSCRIBED: Final = "-"
 @click.option("--watch", is_flag=True, help="Print again after every change, until Ctrl-C.")
 def command(*, config: Path, output: Literal["table", "json", "yaml"], watch: bool) -> None:
     """Show which proxies are connected and whether they hold what they shall."""
-    address = admin_address(config)
+    face = admin_face(config)
     render = _RENDERERS[output]
     if not watch:
-        click.echo(render(client.proxies(address)))
+        click.echo(render(client.proxies(face)))
         return
     shown = ""
     try:
-        for response in client.watch_proxies(address):
+        for response in client.watch_proxies(face):
             text = render(response)
             if text != shown:
                 click.echo(f"{_SEPARATORS[output]}\n{text}" if shown else text)
@@ -81,11 +79,7 @@ def _reasons(proxies: Iterable[status_pb2.ProxyStatus]) -> Iterable[str]:
                 yield f"{proxy.node_id}: {what} was rejected: {' '.join(resource.reason.split())}"
 
 
-def _yaml(response: status_pb2.ListProxiesResponse) -> str:
-    return files.as_yaml(MessageToDict(response, always_print_fields_with_no_presence=True)).rstrip("\n")
-
-
 _RENDERERS: Final[MappingProxyType[str, Callable[[status_pb2.ListProxiesResponse], str]]] = MappingProxyType(
-    {"table": table, "json": as_json, "yaml": _yaml}
+    {"table": table, "json": as_json, "yaml": as_yaml}
 )
 _SEPARATORS: Final = MappingProxyType({"table": "", "json": "", "yaml": "---"})

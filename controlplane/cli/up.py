@@ -13,25 +13,21 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import click
 
-from controlplane.cli import demo, envoy, files, kubeconfig, pki, ports, summary, workspace
+from controlplane.cli import demo, envoy, groundwork, kubeconfig, pki, ports, summary, workspace
 from controlplane.cli.supervise import Program, Supervisor, launch
 from controlplane.cli.workspace import Workspace
 from controlplane.errors import StartError
 from controlplane.settings.address import Address
-from controlplane.settings.load import load
-from controlplane.translation.bootstrap import bootstrap
 
 _FIRST_ANSWER_SECONDS: Final = 60.0
 _BETWEEN_ATTEMPTS_SECONDS: Final = 0.05
-_WRITTEN: Final = "Written by `isthmus up` at every start; copy it to change it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +44,7 @@ class Options:
     @property
     def url(self) -> str:
         """The front door as a client on this machine reaches it."""
-        address = ipaddress.ip_address(self.address)
-        if address.is_unspecified:
-            address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
-        return f"https://[{address}]:{self.port}" if address.version == 6 else f"https://{address}:{self.port}"
+        return kubeconfig.url(self.address, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,37 +98,19 @@ def command(
     if core_ca_file is not None:
         upstream["caFile"] = str(core_ca_file.absolute())
     options = Options(directory, address, port, demo, concurrency, tuple(upstream.items()))
-    with workspace.opened(options.directory) as opened, _files_said(opened.root):
+    with workspace.opened(options.directory) as opened, groundwork.refusals_said(opened.root):
         plan = _prepare(options, opened)
         asyncio.run(_run(plan, opened))
-
-
-@contextmanager
-def _files_said(root: Path) -> Iterator[None]:
-    """Turns what the operating system refuses into a sentence about the folder."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StartError(
-            f"{error.filename or root}: {reason}; see to {root}, or choose another with --directory"
-        ) from error
 
 
 def _prepare(options: Options, opened: Workspace) -> Plan:
     ports.require(options.address, options.port)
     program = envoy.find()
     version = envoy.version(program)
-    pki.ensure(opened.pki, pki.leaves(options.address), datetime.datetime.now(datetime.UTC))
-    authority = (opened.pki / "serving-ca.crt").read_bytes()
-    users = {name: pki.read(opened.pki, name) for name in pki.USERS}
-    files.write(opened.kubeconfig, kubeconfig.render(options.url, authority, users).encode(), mode=0o600)
-    document = workspace.settings_document(opened, options.address, options.port, dict(options.core))
-    workspace.write_yaml(opened.config, document, _WRITTEN)
-    loaded = load(opened.config)
-    admin = Address(path=str(opened.sockets / "envoy.sock"))
-    static = bootstrap(loaded.xds.reached_at, node_id="isthmus-up", node_cluster="isthmus", admin=admin)
-    workspace.write_yaml(opened.bootstrap, static, _WRITTEN)
+    groundwork.credentials(opened, options.address, options.url, datetime.datetime.now(datetime.UTC))
+    groundwork.configuration(
+        opened, options.address, options.port, dict(options.core), node_id="isthmus-up", into=opened.bootstrap
+    )
 
     concurrency = () if options.concurrency is None else ("--concurrency", str(options.concurrency))
     # No hot restart: it would take shared memory and sockets of a number that two Envoys on one machine fight over.
@@ -175,7 +150,9 @@ def _register(opened: Workspace) -> tuple[int, bool]:
         state.demo_port if state.demo_port and ports.is_free("127.0.0.1", state.demo_port) else ports.free("127.0.0.1")
     )
     workspace.write_state(opened, replace(state, demo_port=port))
-    return port, demo.seed(opened, demo.manifest(port, (opened.pki / "servicecatalog-ca.crt").read_bytes()))
+    authority = (opened.pki / "servicecatalog-ca.crt").read_bytes()
+    address = Address(host="127.0.0.1", port=port)
+    return port, demo.seed(opened, demo.manifest(address, authority))
 
 
 def _registered_as(opened: Workspace, *, registered: bool) -> str:

@@ -7,13 +7,15 @@ for what a backend does or does not do, and is done within the time limit.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
+from weakref import WeakSet
 
 import aiohttp
 
@@ -31,6 +33,9 @@ _CONNECT_SECONDS: Final = 2.0
 # A server is asked for two documents in a row, then not for a minute; meanwhile each of its connections would hold
 # 256 KiB, which is what asyncio reads TLS into, and that for thousands of servers.
 _IDLE_SECONDS: Final = 0.5
+
+_GOODBYE_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.005
 
 # Who asks, for backends that believe the front-proxy certificate: the user kube-aggregator asks as.
 _IDENTITY: Final = {"X-Remote-User": "system:kube-aggregator", "X-Remote-Group": "system:masters"}
@@ -54,14 +59,14 @@ class Unreachable:
 
 
 class BackendClient:
-    """Asks backends, over connections that are kept for a moment.
+    """Asks backends from the loop of `aside`, over connections that are kept for a moment.
 
-    `session` lives on the loop of `aside` and must not be shared with anything that trusts differently; `seconds` is
-    the limit for one answer.
+    `seconds` is the limit for one answer.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, aside: Aside, seconds: float) -> None:
-        self._session = session
+    def __init__(self, aside: Aside, seconds: float) -> None:
+        self._session: aiohttp.ClientSession | None = None
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._aside = aside
         self._seconds = seconds
         # One context a trust, not one a backend: connections are shared by it, and system roots are slow to read.
@@ -104,7 +109,7 @@ class BackendClient:
     async def _ask(
         self, backend: Backend, endpoint: Endpoint, path: str, headers: dict[str, str], context: ssl.SSLContext
     ) -> Reply | Unreachable:
-        async with self._session.get(
+        async with self._opened().get(
             f"https://{_place(endpoint)}{path}",
             headers=headers,
             ssl=context,
@@ -121,21 +126,39 @@ class BackendClient:
             names = response.headers
             return Reply(200, names.get("Content-Type", ""), names.get("ETag", ""), bytes(body))
 
+    def _opened(self) -> aiohttp.ClientSession:
+        # Opened with the first question: whoever is cancelled while asking cannot lose it.
+        if self._session is None:
+            self._session = _session(self._socket)
+            self._aside.at_end(partial(self._close, self._session))
+        return self._session
+
+    def _socket(self, place: aiohttp.AddrInfoType) -> socket.socket:
+        made = socket.socket(*place[:3])
+        self._sockets.add(made)
+        return made
+
+    async def _close(self, session: aiohttp.ClientSession) -> None:
+        await session.close()
+        # Closing says goodbye in TLS; nobody tells when the other side has answered and the socket is closed.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                while any(made.fileno() >= 0 for made in self._sockets):  # noqa: ASYNC110 - there is no such event
+                    await asyncio.sleep(_LOOK_SECONDS)
+
 
 @asynccontextmanager
 async def backend_client(seconds: float = 5.0) -> AsyncIterator[BackendClient]:
     """A client that is closed at the end; `seconds` is the limit for one answer."""
     async with aside("discovery") as thread:
-        session = await thread.run(_session())
-        try:
-            yield BackendClient(session, thread, seconds)
-        finally:
-            await thread.run(session.close())
+        yield BackendClient(thread, seconds)
 
 
-async def _session() -> aiohttp.ClientSession:
+def _session(make_socket: Callable[[aiohttp.AddrInfoType], socket.socket]) -> aiohttp.ClientSession:
     # Requests at once are bounded where they are started; a bound here would let slow backends keep others waiting.
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=8, keepalive_timeout=_IDLE_SECONDS)
+    connector = aiohttp.TCPConnector(
+        limit=0, limit_per_host=8, keepalive_timeout=_IDLE_SECONDS, socket_factory=make_socket
+    )
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),

@@ -45,6 +45,8 @@ class ApiService:
     ca_bundle: bytes = b""
     """PEM certificates that the backend's certificate is verified against; empty means the system's roots."""
     insecure_skip_tls_verify: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    """metadata.labels, by key; node groups select by them."""
 
     @property
     def name(self) -> str:

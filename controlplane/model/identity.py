@@ -46,17 +46,32 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Validity:
+    """How far an allowing decision reaches: every request in `scope` with the same credential, until a moment.
+
+    `scope` is in the language of `auth/scope.py`; `grounds` are what it rests on, as `model/revocations.py` names them;
+    `until` is in Unix seconds, `inf` where the credential has no end.
+    """
+
+    scope: str
+    grounds: tuple[str, ...]
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What the front door does with one request.
 
-    `user` is set exactly when the request is allowed. Otherwise `status` (an HTTP code) and `body` (a Status object as
-    JSON) are what the client gets, with `headers` beside them.
+    `user` is set exactly when the request is allowed; `validity` is None when that holds for this request alone.
+    Otherwise `status` (an HTTP code) and `body` (a Status object as JSON) are what the client gets, with `headers`
+    beside them.
     """
 
     user: UserInfo | None = None
     status: int = 403
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = field(default=())
+    validity: Validity | None = None
 
     @property
     def allowed(self) -> bool:

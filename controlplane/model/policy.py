@@ -1,4 +1,4 @@
-"""Everything that authentication and authorization decide by: static tokens and RBAC objects.
+"""Everything that authorization decides by: RBAC objects, and which earlier verdicts they have taken back.
 
 Law: whole and immutable; a request is decided by exactly one Policy from its first question to its last.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from controlplane.model.rbac import BindingKey, Role, RoleBinding, RoleKey
+from controlplane.model.revocations import Revocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,4 @@ class Policy:
     generation: int = 0
     roles: MappingProxyType[RoleKey, Role] = field(default_factory=lambda: MappingProxyType({}))
     bindings: MappingProxyType[BindingKey, RoleBinding] = field(default_factory=lambda: MappingProxyType({}))
+    revocations: Revocations = field(default_factory=Revocations)

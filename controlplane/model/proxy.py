@@ -1,13 +1,15 @@
 """How far one proxy is, as people and monitoring are told.
 
 In: what the xDS faces know. Out: values for tables, gRPC and JSON. Law: times are seconds on the clock of the xDS
-faces, not of the day, so two values are equal exactly when nothing has happened in between.
+faces, not of the day, so two values are equal exactly when nothing has happened in between; what there may be 10,000 of
+is looked up when it is asked for.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 
 class ProxyState(enum.Enum):
@@ -19,6 +21,34 @@ class ProxyState(enum.Enum):
     """Something that is offered is not acknowledged yet."""
     REJECTED = "REJECTED"
     """Something that it shall hold was rejected, and is not sent again until it changes."""
+
+
+class ResourceState(enum.Enum):
+    """Whether a proxy holds one resource as it shall."""
+
+    SYNCED = "SYNCED"
+    """It acknowledged what it shall hold."""
+    NOT_SENT = "NOT_SENT"
+    """It holds nothing of the name and nothing is on its way: it has to wait, or there is no such resource."""
+    STALE = "STALE"
+    """It holds something else, or has not acknowledged what was sent, or its removal."""
+    REJECTED = "REJECTED"
+    """What it shall hold was rejected, and is not sent again until it changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyResource:
+    """One resource of a proxy: the version that it acknowledged, "" for none, and the one that it shall hold.
+
+    `wanted` is "" for what shall not exist. `reason` is why `wanted` was rejected, at `rejected_at` by this very proxy.
+    """
+
+    name: str
+    held: str
+    wanted: str
+    state: ResourceState
+    reason: str = ""
+    rejected_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +79,12 @@ class ProxyType:
     """Why the last response was rejected, "" when it was acknowledged."""
     rejected: tuple[RejectedResource, ...]
     """By name."""
+    withheld: int = 0
+    """How many removals are withheld from the proxy until somebody confirms them; they count as behind."""
+    total: int = 0
+    """About how many `resources` there are."""
+    resources: Callable[[], Iterable[ProxyResource]] = field(default=tuple, compare=False, repr=False)
+    """The resources that it holds or subscribes to at the moment of the call, the `behind` before all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +101,5 @@ class Proxy:
     acked_generation: int
     state: ProxyState
     types: tuple[ProxyType, ...]
+    group: str = ""
+    """The node group it is in, "" where there are none."""

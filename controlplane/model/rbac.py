@@ -6,6 +6,7 @@ Law: a role without rules and a binding without subjects grant nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +66,24 @@ class RoleBinding:
     key: BindingKey
     role: RoleKey
     subjects: tuple[Subject, ...] = ()
+
+    @property
+    def holders(self) -> tuple[Holder, ...]:
+        """Who holds the role by this binding; subjects that can name nobody are left out."""
+        namespace = self.key.namespace
+        found: list[Holder] = []
+        for subject in self.subjects:
+            if subject.kind in {"User", "Group"}:
+                found.append(Holder(subject.kind, subject.name, namespace))
+            elif subject.kind == "ServiceAccount" and (subject.namespace or namespace):
+                account = f"system:serviceaccount:{subject.namespace or namespace}:{subject.name}"
+                found.append(Holder("User", account, namespace))
+        return tuple(found)
+
+
+class Holder(NamedTuple):
+    """Who is bound and where: kind "User" or "Group", name, and namespace of the binding, "" for the whole cluster."""
+
+    kind: str
+    name: str
+    namespace: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -18,9 +18,11 @@ from controlplane.model.change import Change, CredentialsChanged, Delete, Object
 from controlplane.model.credentials import Credentials
 from controlplane.model.policy import Policy
 from controlplane.model.rbac import BindingKey, Role, RoleBinding, RoleKey
+from controlplane.model.revocations import Revocations
 from controlplane.model.service import EndpointSlice, Service, ServiceName
 from controlplane.model.topology import Api, Backend, BackendKey, Topology, Touched
 from controlplane.registry.resolve import resolve
+from controlplane.registry.revoke import revocations
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -177,13 +179,22 @@ class Registry:
         before = self._topology.policy
         roles = frozenset(key for key in dirty.roles if self._roles.get(key) != before.roles.get(key))
         bindings = frozenset(key for key in dirty.bindings if self._bindings.get(key) != before.bindings.get(key))
-        if not roles and not bindings:
+        distrusted = dirty.credentials and self._topology.credentials is not None and self._trusts_others()
+        if not roles and not bindings and not distrusted:
             return before
-        return Policy(
+        after = Policy(
             generation=before.generation + 1,
             roles=MappingProxyType(dict(self._roles)) if roles else before.roles,
             bindings=MappingProxyType(dict(self._bindings)) if bindings else before.bindings,
         )
+        if distrusted:
+            return replace(after, revocations=Revocations(after.generation))
+        return replace(after, revocations=revocations(before, after, roles, bindings))
+
+    def _trusts_others(self) -> bool:
+        """Whether clients are no longer believed by the certificates that they were believed by."""
+        before, after = self._topology.credentials, self._credentials
+        return before is None or after is None or before.client_ca != after.client_ca
 
 
 def _service_name(api: ApiService) -> ServiceName | None:

@@ -6,12 +6,25 @@ In: text. Out: an `Address`. Law: an address that exists can be listened on or c
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
 
 from controlplane.settings.section import Section
 
 # sockaddr_un.sun_path is 108 bytes with its closing NUL on Linux.
 _UNIX_PATH_LIMIT: Final = 107
+
+
+def _is_ip(value: str) -> str:
+    ipaddress.ip_address(value)
+    return value
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+"""A TCP port."""
+IpAddress = Annotated[str, AfterValidator(_is_ip)]
+"""An IPv4 or IPv6 address."""
 
 
 class Address(Section):

@@ -39,4 +39,6 @@ def load(path: Path) -> Settings:
 
 def _complaint(path: Path, location: tuple[int | str, ...], message: str, value: object) -> str:
     shown = f" (it is {value!r})" if isinstance(value, str | int | float | bool) else ""
-    return f"{path}: {'.'.join(str(part) for part in location)}: {message.removeprefix('Value error, ')}{shown}"
+    # What is wrong with several sections together has no place of its own.
+    place = f"{'.'.join(str(part) for part in location)}: " if location else ""
+    return f"{path}: {place}{message.removeprefix('Value error, ')}{shown}"

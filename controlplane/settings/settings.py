@@ -6,33 +6,27 @@ can be judged without touching the network has been judged.
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from controlplane.settings.address import Address
-from controlplane.settings.face import Face
+from controlplane.settings.address import Address, IpAddress, Port
+from controlplane.settings.face import AdminFace, Face, XdsFace
+from controlplane.settings.groups import NodeGroup, checked
 from controlplane.settings.section import Section, anchored
-
-Port = Annotated[int, Field(ge=1, le=65535)]
+from controlplane.settings.tls import EnvoyTls
+from controlplane.settings.verdicts import VerdictCache
 
 
 class FrontDoor(Section):
     """The listener that clients connect to, and its certificate files (PEM)."""
 
-    address: str = "127.0.0.1"
+    address: IpAddress = "127.0.0.1"
     port: Port = 8443
     certificate_file: Path
     private_key_file: Path
     client_ca_file: Path | None = Field(default=None, alias="clientCAFile")
-
-    @field_validator("address")
-    @classmethod
-    def _is_ip(cls, value: str) -> str:
-        ipaddress.ip_address(value)
-        return value
 
 
 class FrontProxy(Section):
@@ -113,18 +107,46 @@ class Settings(Section):
     front_proxy: FrontProxy | None = None
     system_roots_file: Path | None = None
     """PEM roots for backends without a caBundle; the operating system's own when not set."""
+    node_groups: Annotated[tuple[NodeGroup, ...], AfterValidator(checked)] = ()
+    """Which Envoys serve which APIServices; none: every Envoy serves all."""
     manifests: Path
     core: Core | None = None
     authentication: Authentication = Authentication()
+    verdict_cache: VerdictCache = VerdictCache()
     dns: Dns = Dns()
-    xds: Face
+    xds: XdsFace
     authorization: Face
     discovery: Face
-    admin: Face | None = None
+    envoy: EnvoyTls | None = None
+    """What Envoy shows to the three faces above; None when none of them has `tls`."""
+    admin: AdminFace | None = None
     """gRPC: the StatusService, which `isthmus status` and `isthmus proxies` ask, and CSDS; not set: nobody can ask."""
     metrics: Face | None = None
     """The HTTP pages /metrics, /livez, /readyz and /proxies; not set: there are none."""
     log: Log = Log()
+
+    @model_validator(mode="after")
+    def _faces_fit(self) -> Settings:
+        reached = {"xds": self.xds, "authorization": self.authorization, "discovery": self.discovery}
+        for name, reachable in reached.items():
+            if reachable.tls is not None and self.envoy is None:
+                raise ValueError(
+                    f"{name}.tls is set, and envoy is not; set envoy.certificateFile, envoy.privateKeyFile, "
+                    "envoy.caFile and envoy.resourcesDir, with paths as the Envoy process sees them"
+                )
+            if reachable.tls is not None and self.xds.tls is None:
+                # Envoy refuses a cluster whose files it has not got, and what one Envoy refuses no other is sent. One
+                # that came in by xds.tls has them.
+                raise ValueError(f"{name}.tls is set, and xds.tls is not; set xds.tls too, or remove {name}.tls")
+        seen: dict[Address, tuple[str, Face]] = {}
+        faces: dict[str, Face | None] = {**reached, "admin": self.admin, "metrics": self.metrics}
+        for name, face in faces.items():
+            if face is not None and seen.setdefault(face.listen, (name, face))[1].tls != face.tls:
+                raise ValueError(
+                    f"{seen[face.listen][0]} and {name} both listen on {face.listen} with different tls; "
+                    "make tls the same, or choose another address for one of them"
+                )
+        return self
 
     def relative_to(self, folder: Path) -> Settings:
         """The same settings with every relative path taken from `folder`."""

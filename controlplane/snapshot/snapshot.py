@@ -106,6 +106,8 @@ class Snapshot:
     touched: Changes = field(default_factory=dict)
     _fingerprints: Mapping[str, int] = field(default_factory=dict, repr=False)
     _previous: weakref.ref[Snapshot] | None = field(default=None, repr=False)
+    _versions: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """What `versions` answered: a thousand streams that come back ask the same question."""
 
     @classmethod
     def of(cls, resources: Iterable[tuple[str, str, str, bytes]]) -> Snapshot:
@@ -162,6 +164,14 @@ class Snapshot:
     def get(self, key: ResourceName) -> Resource | None:
         """The resource of that type and name, or None when it shall not exist."""
         return self.table(key.type_url).get(key.name)
+
+    def versions(self, type_url: str) -> Mapping[str, str]:
+        """The versions of a type by name, as a client that holds everything claims them."""
+        known = self._versions.get(type_url)
+        if known is None:
+            known = {name: resource.version for name, resource in self.table(type_url).items()}
+            self._versions[type_url] = known
+        return known
 
     def fingerprint(self, type_url: str) -> int:
         """The sum of the fingerprints of a type's resources, modulo 2**128."""

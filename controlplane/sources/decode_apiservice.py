@@ -11,6 +11,7 @@ import binascii
 from typing import Final
 
 from controlplane.model.apiservice import ApiService, GroupVersion, ServiceReference
+from controlplane.settings.labels import label_key, label_value
 from controlplane.sources import names, pem
 from controlplane.sources.fields import Fields
 
@@ -23,6 +24,7 @@ _LOCAL_REMEDY: Final = "remove it, or name the Service that serves this API in s
 
 def decode_apiservice(name: str, manifest: Fields) -> ApiService | None:
     """The APIService in `manifest`, None when it has no spec; it holds only if `manifest` was given no Problem."""
+    labels = _labels(manifest)
     spec = manifest.mapping("spec")
     if spec is None:
         if not manifest.present("spec"):
@@ -47,7 +49,20 @@ def decode_apiservice(name: str, manifest: Fields) -> ApiService | None:
         spec.invalid(
             "insecureSkipTLSVerify", insecure, reason, "remove it, so that the backend is verified by caBundle"
         )
-    return ApiService(group_version, group_priority, version_priority, service, ca_bundle, insecure)
+    return ApiService(group_version, group_priority, version_priority, service, ca_bundle, insecure, labels)
+
+
+def _labels(manifest: Fields) -> tuple[tuple[str, str], ...]:
+    metadata = manifest.mapping("metadata")
+    if metadata is None:
+        return ()
+    labels = metadata.pairs("labels")
+    for key, value in labels:
+        if reason := label_key(key):
+            metadata.invalid("labels", key, reason, "rename the label")
+        elif reason := label_value(value):
+            metadata.invalid(f"labels.{key}", value, reason, "write another value, or keep the text in an annotation")
+    return labels
 
 
 def _group_version(name: str, manifest: Fields, spec: Fields) -> GroupVersion:
@@ -114,4 +129,4 @@ def _ca_bundle(spec: Fields) -> bytes:
     if not any(pem.certificates(decoded)):
         reason = "the CA cannot be read: it holds no PEM certificate that parses"
         spec.invalid("caBundle", f"{len(decoded)} bytes", reason, remedy)
-    return decoded
+    return pem.readable(decoded)

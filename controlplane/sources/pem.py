@@ -1,7 +1,7 @@
 """PEM blocks: which certificates a text holds, and whether a private key belongs to them.
 
-In: bytes. Out: certificates, or what is wrong, in a sentence that repeats nothing of the bytes. Law: nothing is
-normalised; callers keep the bytes.
+In: bytes. Out: certificates, or what is wrong, in a sentence that repeats nothing of the bytes. Law: bytes that are all
+good are given back as they are.
 """
 
 from __future__ import annotations
@@ -20,10 +20,24 @@ _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTI
 def certificates(pem: bytes) -> Iterator[x509.Certificate | None]:
     """Each certificate block in turn, None for one that does not parse; other blocks and text are passed over."""
     for block in _CERTIFICATE.finditer(pem):
-        try:
-            yield x509.load_pem_x509_certificate(block.group())
-        except ValueError:
-            yield None
+        yield _parsed(block.group())
+
+
+def readable(pem: bytes) -> bytes:
+    """The bytes themselves when every certificate in them parses, else the blocks that do, as Go's CertPool takes them.
+
+    One unreadable block has Envoy refuse the whole bundle.
+    """
+    if all(certificates(pem)):
+        return pem
+    return b"".join(block.group() + b"\n" for block in _CERTIFICATE.finditer(pem) if _parsed(block.group()))
+
+
+def _parsed(block: bytes) -> x509.Certificate | None:
+    try:
+        return x509.load_pem_x509_certificate(block)
+    except (ValueError, x509.InvalidVersion):
+        return None
 
 
 def wrong_with_certificates(pem: bytes) -> str:

@@ -33,6 +33,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     Pipe,
     RetryPolicy,
     SocketAddress,
+    TransportSocket,
 )
 from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints
 from envoy_data_plane.envoy.config.overload.v3 import OverloadManager, ResourceMonitor
@@ -45,6 +46,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 from controlplane.settings.address import Address
 from controlplane.translation import names
 from controlplane.translation.filters import any_of
+from controlplane.translation.own_tls import OwnTls, transport_socket
 
 # Without a limit a flood of connections ends in a killed process. A connection costs Envoy tens of kilobytes, so this
 # many fit in a few gigabytes; clients multiplex their requests over one or two.
@@ -56,8 +58,13 @@ _RETRY_INTERVAL: Final = timedelta(milliseconds=200)
 _LONGEST_RETRY_INTERVAL: Final = timedelta(seconds=2)
 
 
-def bootstrap(xds: Address, *, node_id: str, node_cluster: str, admin: Address | None) -> dict[str, object]:
-    """The bootstrap of an Envoy that gets everything from the xDS face at `xds`; `admin` None: no admin interface."""
+def bootstrap(
+    xds: Address, *, node_id: str, node_cluster: str, admin: Address | None, tls: OwnTls | None = None
+) -> dict[str, object]:
+    """The bootstrap of an Envoy that gets everything from the xDS face at `xds`.
+
+    `admin` None: no admin interface. `tls` None: the face speaks without encryption.
+    """
     ads = ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
     message = Bootstrap(
         node=Node(id=node_id, cluster=node_cluster),
@@ -78,7 +85,7 @@ def bootstrap(xds: Address, *, node_id: str, node_cluster: str, admin: Address |
         # second in which no push is taken. Whoever reads them over the admin interface gets them fresh.
         stats_flush_on_admin=True,
         overload_manager=_connection_limit(),
-        static_resources=BootstrapStaticResources(clusters=[_xds_cluster(xds)]),
+        static_resources=BootstrapStaticResources(clusters=[_xds_cluster(xds, tls)]),
     )
     document: dict[str, object] = message.to_dict()
     return document
@@ -97,7 +104,7 @@ def _connection_limit() -> OverloadManager:
     return OverloadManager(resource_monitors=[monitor])
 
 
-def _xds_cluster(xds: Address) -> Cluster:
+def _xds_cluster(xds: Address, tls: OwnTls | None) -> Cluster:
     endpoint = LbEndpoint(endpoint=Endpoint(address=_address(xds)))
     http2 = Http2ProtocolOptions(
         # A control plane that is gone without a FIN is noticed after 30 s + 5 s.
@@ -110,6 +117,8 @@ def _xds_cluster(xds: Address) -> Cluster:
         name=names.XDS_CLUSTER,
         type=ClusterDiscoveryType.STATIC if xds.numeric else ClusterDiscoveryType.STRICT_DNS,
         connect_timeout=timedelta(seconds=1),
+        # Both libraries mean the same bytes; one place says what is in them.
+        transport_socket=TransportSocket.parse(transport_socket(tls).SerializeToString()) if tls else None,
         load_assignment=ClusterLoadAssignment(
             cluster_name=names.XDS_CLUSTER, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])]
         ),

@@ -25,6 +25,7 @@ from controlplane.model.resource import CLUSTER, ENDPOINTS, SECRET, EnvoyResourc
 from controlplane.model.topology import Backend, Endpoint
 from controlplane.settings.address import Address
 from controlplane.translation import names
+from controlplane.translation.own_tls import OwnTls, transport_socket
 
 # Envoy's default of 1,024 connections and requests a cluster would cut off watches, each of which holds one for hours.
 _NO_LIMIT: Final = 1 << 30
@@ -55,13 +56,15 @@ def backend_names(name: str) -> tuple[ResourceName, ResourceName]:
     return ResourceName(CLUSTER, name), ResourceName(ENDPOINTS, name)
 
 
-def own_cluster(name: str, address: Address, *, http2: bool) -> EnvoyResource:
-    """The cluster of one of the control plane's own faces: gRPC (`http2`) or plain HTTP/1.1."""
+def own_cluster(name: str, address: Address, tls: OwnTls | None, *, http2: bool) -> EnvoyResource:
+    """The cluster of one of the control plane's own faces: gRPC (`http2`) or HTTP/1.1; `tls` None: unencrypted."""
     cluster = cluster_pb2.Cluster(name=name, connect_timeout=duration_pb2.Duration(seconds=1))
     cluster.type = cluster_pb2.Cluster.STATIC if address.numeric else cluster_pb2.Cluster.STRICT_DNS
     cluster.load_assignment.cluster_name = name
     lb_endpoint = cluster.load_assignment.endpoints.add().lb_endpoints.add()
     lb_endpoint.endpoint.address.CopyFrom(_own_address(address))
+    if tls is not None:
+        cluster.transport_socket.CopyFrom(transport_socket(tls))
     cluster.circuit_breakers.CopyFrom(_circuit_breakers())
     options = http_protocol_options_pb2.HttpProtocolOptions()
     if http2:
@@ -70,6 +73,22 @@ def own_cluster(name: str, address: Address, *, http2: bool) -> EnvoyResource:
         options.explicit_http_config.http_protocol_options.SetInParent()
     cluster.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options)
     return EnvoyResource(ResourceName(CLUSTER, name), serialised(cluster))
+
+
+def front_proxy_cluster() -> EnvoyResource:
+    """A cluster for nothing but having Envoy fetch the front-proxy certificate, before any backend's cluster.
+
+    Envoy makes a cluster's TLS context when it has all certificates for it. If the certificate came after the clusters,
+    a caBundle that Envoy refuses would have it reject the certificate, which all share, instead of the one cluster.
+    """
+    cluster = cluster_pb2.Cluster(name=names.FRONT_PROXY_CLUSTER, connect_timeout=duration_pb2.Duration(seconds=1))
+    cluster.load_assignment.cluster_name = cluster.name
+    tls = tls_pb2.UpstreamTlsContext()
+    tls.common_tls_context.tls_certificate_sds_secret_configs.append(_secret(names.FRONT_PROXY_SECRET))
+    cluster.transport_socket.name = "envoy.transport_sockets.tls"
+    cluster.transport_socket.typed_config.Pack(tls, deterministic=True)
+    secret = ResourceName(SECRET, names.FRONT_PROXY_SECRET)
+    return EnvoyResource(ResourceName(CLUSTER, cluster.name), serialised(cluster), frozenset((secret,)))
 
 
 def serialised(message: Message) -> bytes:
@@ -102,15 +121,16 @@ def _resources(name: str, backend: Backend, *, present_certificate: bool) -> tup
 
 
 def _trust(cluster: cluster_pb2.Cluster, backend: Backend, *, present_certificate: bool) -> frozenset[ResourceName]:
-    """Writes how the backend's certificate is verified and which one it is shown; returns the secrets that takes."""
+    """Writes how the backend's certificate is verified and which one it is shown; returns what that takes."""
     numeric = _is_ip(backend.server_name)
     # SNI carries names only (RFC 6066 section 3); a certificate for an address is checked for the address.
     tls = tls_pb2.UpstreamTlsContext(sni="" if numeric else backend.server_name)
     common = tls.common_tls_context
     common.tls_params.tls_minimum_protocol_version = common_pb2.TlsParameters.TLSv1_2
-    secrets = set[str]()
+    references = set[ResourceName]()
     if present_certificate:
-        secrets.add(names.FRONT_PROXY_SECRET)
+        references.add(ResourceName(SECRET, names.FRONT_PROXY_SECRET))
+        references.add(ResourceName(CLUSTER, names.FRONT_PROXY_CLUSTER))
         common.tls_certificate_sds_secret_configs.append(_secret(names.FRONT_PROXY_SECRET))
     if backend.verified:
         san = common_pb2.SubjectAltNameMatcher(matcher=string_pb2.StringMatcher(exact=backend.server_name))
@@ -119,13 +139,13 @@ def _trust(cluster: cluster_pb2.Cluster, backend: Backend, *, present_certificat
             common.validation_context.trusted_ca.inline_bytes = backend.ca_bundle
             common.validation_context.match_typed_subject_alt_names.append(san)
         else:
-            secrets.add(names.SYSTEM_ROOTS_SECRET)
+            references.add(ResourceName(SECRET, names.SYSTEM_ROOTS_SECRET))
             combined = common.combined_validation_context
             combined.default_validation_context.match_typed_subject_alt_names.append(san)
             combined.validation_context_sds_secret_config.CopyFrom(_secret(names.SYSTEM_ROOTS_SECRET))
     cluster.transport_socket.name = "envoy.transport_sockets.tls"
     cluster.transport_socket.typed_config.Pack(tls, deterministic=True)
-    return frozenset(ResourceName(SECRET, name) for name in secrets)
+    return frozenset(references)
 
 
 def _common() -> cluster_pb2.Cluster:

@@ -2,14 +2,15 @@
 
 In: the Lua sources. Out: the filters of the connection manager, and the authorization filter that ECDS delivers. Law:
 nothing a client wrote about identity or routing is read by any filter, because early header mutation has removed it;
-and nothing reaches the router without an identity that authorization wrote.
+and nothing reaches the router without an identity that authorization has found.
 
     early header mutation   forged X-Remote-*, X-Isthmus-* and X-Envoy-* go; the normalised path is written for scope
                             selection; every request gets an Audit-ID
-    scope.lua               gives a route to what has no scope of its own; says whether the client certificate was
-                            verified
-    ext_authz (by ECDS)     who is it, may it: Isthmus decides
-    identity.lua            writes the identity, one header line per group
+    verdicts (by ECDS)      says which of the verdicts that are kept still hold; only when verdicts are kept
+    arrival.lua             writes the identity of a known verdict, or else says whether the client certificate was
+                            verified; gives a route to what has no scope of its own (with verdicts.lua and scope.lua)
+    ext_authz (by ECDS)     who is it, may it: Isthmus decides, unless the verdict is known
+    identity.lua            writes the identity that Isthmus has found, one header line per group
     custom_response         refuses to pass on a backend's redirect
     set_filter_state        an upgrade takes an HTTP/1.1 connection to the backend
     header_mutation         Authorization, Impersonate-*, Envoy's and our own headers go
@@ -56,7 +57,14 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
     HeaderMutation as EarlyHeaderMutation,
 )
-from envoy_data_plane.envoy.type.matcher.v3 import ListStringMatcher, RegexMatcher, StringMatcher
+from envoy_data_plane.envoy.type.matcher.v3 import (
+    ListStringMatcher,
+    MetadataMatcher,
+    MetadataMatcherPathSegment,
+    RegexMatcher,
+    StringMatcher,
+    ValueMatcher,
+)
 from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 from envoy_data_plane.google.protobuf import Any
 
@@ -83,10 +91,18 @@ _ALPN_STATE: Final = "envoy.network.application_protocols"
 
 @dataclass(frozen=True, slots=True)
 class Scripts:
-    """The Lua sources in `envoy/lua`."""
+    """The Lua sources in `envoy/lua`; `verdicts` and `scope` are made part of `arrival`, which calls them."""
 
+    verdicts: str
     scope: str
+    arrival: str
     identity: str
+
+    @property
+    def before_authorization(self) -> str:
+        """The source of the filter ahead of authorization."""
+        parts = (("verdicts", self.verdicts), ("select_route", self.scope))
+        return "".join(f"local {name} = (function()\n{source}\nend)()\n" for name, source in parts) + self.arrival
 
 
 def any_of(message: betterproto2.Message) -> Any:
@@ -110,10 +126,12 @@ def early_header_mutation() -> TypedExtensionConfig:
     )
 
 
-def http_filters(scripts: Scripts) -> list[HttpFilter]:
+def http_filters(scripts: Scripts, *, keeps_verdicts: bool) -> list[HttpFilter]:
     """The chain of the module docstring."""
+    told = HttpFilter(name=names.VERDICTS_FILTER, config_discovery=_discovered(HeaderMutationFilter))
     return [
-        _lua("isthmus.scope", scripts.scope),
+        *([told] if keeps_verdicts else []),
+        _lua("isthmus.arrival", scripts.before_authorization, stat_prefix="verdicts"),
         HttpFilter(name=names.AUTHORIZATION_FILTER, config_discovery=_discovered(ExtAuthz)),
         _lua("isthmus.identity", scripts.identity),
         redirects_filter(),
@@ -124,7 +142,7 @@ def http_filters(scripts: Scripts) -> list[HttpFilter]:
     ]
 
 
-def authorization_filter() -> EnvoyResource:
+def authorization_filter(*, keeps_verdicts: bool) -> EnvoyResource:
     """The ext_authz filter, delivered by ECDS so that changing it drains no connection."""
     asked = GrpcService(
         envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=names.AUTHORIZATION_CLUSTER), timeout=_AUTHORIZATION_TIMEOUT
@@ -145,6 +163,7 @@ def authorization_filter() -> EnvoyResource:
             ]
         ),
         metadata_context_namespaces=[names.TLS_METADATA],
+        filter_enabled_metadata=_unless_known() if keeps_verdicts else None,
         validate_mutations=True,
         decoder_header_mutation_rules=HeaderMutationRules(disallow_all=True),
         stat_prefix="isthmus",
@@ -171,9 +190,20 @@ def _discovered(kind: type[betterproto2.Message]) -> ExtensionConfigSource:
     )
 
 
-def _lua(name: str, source: str) -> HttpFilter:
+def _unless_known() -> MetadataMatcher:
+    """Everything but a request of which arrival.lua says that its verdict is known; silence means that it is not."""
+    return MetadataMatcher(
+        filter=names.VERDICT_METADATA,
+        path=[MetadataMatcherPathSegment(key=names.KNOWN_VERDICT)],
+        value=ValueMatcher(bool_match=True),
+        invert=True,
+    )
+
+
+def _lua(name: str, source: str, *, stat_prefix: str = "") -> HttpFilter:
     # The route cache is cleared by the script where it must be, not by every header it writes.
-    lua = Lua(default_source_code=DataSource(inline_string=source), clear_route_cache=False)
+    code = DataSource(inline_string=source)
+    lua = Lua(default_source_code=code, clear_route_cache=False, stat_prefix=stat_prefix)
     return HttpFilter(name=name, typed_config=any_of(lua))
 
 

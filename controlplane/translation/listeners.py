@@ -60,6 +60,7 @@ from envoy_data_plane.google.protobuf import Struct
 from controlplane.model.resource import LISTENER, SECRET, EnvoyResource, ResourceName
 from controlplane.translation import names
 from controlplane.translation.filters import Scripts, ads, any_of, early_header_mutation, http_filters
+from controlplane.translation.verdicts import VerdictTerms
 
 _FETCH_TIMEOUT: Final = timedelta(seconds=5)
 
@@ -86,13 +87,15 @@ class FrontDoor:
     port: int
     scripts: Scripts
     asks_for_client_certificates: bool
+    verdicts: VerdictTerms | None = None
+    """None: no verdict is kept, every request is asked about."""
 
 
 def listener_resource(door: FrontDoor) -> EnvoyResource:
     """The front door's listener."""
     tls = TransportSocket(name="envoy.transport_sockets.tls", typed_config=any_of(_tls(door)))
     manager = Filter(
-        name="envoy.filters.network.http_connection_manager", typed_config=any_of(_connection_manager(door.scripts))
+        name="envoy.filters.network.http_connection_manager", typed_config=any_of(_connection_manager(door))
     )
     listener = Listener(
         name=names.LISTENER,
@@ -113,8 +116,8 @@ def _tls(door: FrontDoor) -> DownstreamTlsContext:
     )
     if door.asks_for_client_certificates:
         common.combined_validation_context = CommonTlsContextCombinedCertificateValidationContext(
-            # kube-apiserver answers an unverifiable certificate with 401, not with a broken handshake. scope.lua tells
-            # authorization which certificates were verified.
+            # kube-apiserver answers an unverifiable certificate with 401, not with a broken handshake. arrival.lua
+            # tells authorization which certificates were verified.
             default_validation_context=CertificateValidationContext(
                 trust_chain_verification=CertificateValidationContextTrustChainVerification.ACCEPT_UNTRUSTED
             ),
@@ -129,11 +132,11 @@ def _tls(door: FrontDoor) -> DownstreamTlsContext:
     )
 
 
-def _connection_manager(scripts: Scripts) -> HttpConnectionManager:
+def _connection_manager(door: FrontDoor) -> HttpConnectionManager:
     return HttpConnectionManager(
         stat_prefix="front_door",
         scoped_routes=_scoped_routes(),
-        http_filters=http_filters(scripts),
+        http_filters=http_filters(door.scripts, keeps_verdicts=door.verdicts is not None),
         early_header_mutation_extensions=[early_header_mutation()],
         # Routing, authorization and backend must see one and the same path: it is normalised once, before all of them,
         # and an escaped slash, which they could read differently, is refused.

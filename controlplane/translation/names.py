@@ -15,10 +15,13 @@ XDS_CLUSTER: Final = "isthmus/xds"
 AUTHORIZATION_CLUSTER: Final = "isthmus/authorization"
 DISCOVERY_CLUSTER: Final = "isthmus/discovery"
 CORE_CLUSTER: Final = "isthmus/core"
+FRONT_PROXY_CLUSTER: Final = "isthmus/front-proxy"
+"""Has no endpoints and no requests; see `clusters.front_proxy_cluster`."""
 
 LISTENER: Final = "front-door"
 SCOPED_ROUTES: Final = "front-door"
 AUTHORIZATION_FILTER: Final = "isthmus.authorization"
+VERDICTS_FILTER: Final = "isthmus.verdicts"
 
 SERVING_SECRET: Final = "serving"  # noqa: S105 -- a name, not a secret
 CLIENT_CA_SECRET: Final = "client-ca"  # noqa: S105
@@ -31,11 +34,20 @@ ROUTE_HEADER: Final = "x-isthmus-route"
 ALPN_HEADER: Final = "x-isthmus-alpn"
 """Set by us to "http/1.1" for upgrades, which HTTP/2 backends of the Go kind cannot do; removed before the backend."""
 
+VERDICTS_HEADER: Final = "x-isthmus-verdicts"
+"""Tells the verdict cache which verdicts still hold; written by us on every request, removed before the backend."""
+
 CORE_SCOPE: Final = ("isthmus-core", "-")
 """The scope key of everything unregistered. No group can be called so: a group version is a DNS label, "-" is none."""
 
 TLS_METADATA: Final = "isthmus.tls"
 """Dynamic metadata namespace: what Envoy's verification of the client certificate came to."""
+
+VERDICT_METADATA: Final = "isthmus.verdict"
+"""Dynamic metadata namespace: what the verdict cache knows of the request."""
+
+KNOWN_VERDICT: Final = "hit"
+"""True in the namespace above when the request was allowed before and carries that identity already."""
 
 EXT_AUTHZ_METADATA: Final = "envoy.filters.http.ext_authz"
 """Dynamic metadata namespace in which Envoy puts the CheckResponse's dynamic_metadata."""

@@ -6,13 +6,15 @@ names to drop. Law: the same topology gives the same bytes; the work follows the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controlplane.model.apiservice import GroupVersion
 from controlplane.model.resource import EnvoyResource, ResourceName
 from controlplane.model.topology import BackendKey, Topology, Touched
 from controlplane.settings.address import Address
 from controlplane.translation import clusters, filters, listeners, names, routes, secrets
+from controlplane.translation.own_tls import OwnTls
+from controlplane.translation.verdicts import verdicts_filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +32,31 @@ class Translator:
     door: listeners.FrontDoor
     authorization: Address
     discovery: Address
+    authorization_tls: OwnTls | None = None
+    """None: without encryption, as `discovery_tls`."""
+    discovery_tls: OwnTls | None = None
 
     def fixed(self, topology: Topology) -> Translation:
         """The resources that no registration changes."""
         upserts = [
-            clusters.own_cluster(names.AUTHORIZATION_CLUSTER, self.authorization, http2=True),
-            clusters.own_cluster(names.DISCOVERY_CLUSTER, self.discovery, http2=False),
-            filters.authorization_filter(),
+            clusters.own_cluster(names.AUTHORIZATION_CLUSTER, self.authorization, self.authorization_tls, http2=True),
+            clusters.own_cluster(names.DISCOVERY_CLUSTER, self.discovery, self.discovery_tls, http2=False),
+            filters.authorization_filter(keeps_verdicts=self.door.verdicts is not None),
             listeners.listener_resource(self.door),
             routes.core_resource(topology.core),
         ]
+        if _has_certificate(topology):
+            upserts.append(clusters.front_proxy_cluster())
         if topology.core is not None:
             upserts += clusters.core_resources(topology.core, present_certificate=_has_certificate(topology))
         return Translation(tuple(upserts), ())
+
+    def front_door(self, address: str | None, port: int | None) -> EnvoyResource | None:
+        """The listener at another address or port, None when neither is given: then it is the one of `fixed`."""
+        if address is None and port is None:
+            return None
+        door = replace(self.door, address=address or self.door.address, port=port or self.door.port)
+        return listeners.listener_resource(door)
 
     def translate(self, topology: Topology, touched: Touched) -> Translation:
         """The resources of everything `touched` names, as `topology` has it."""
@@ -50,6 +64,8 @@ class Translator:
         removals: list[ResourceName] = []
         if touched.credentials and topology.credentials is not None:
             upserts += secrets.secret_resources(topology.credentials)
+        if touched.policy and self.door.verdicts is not None:
+            upserts.append(verdicts_filter(self.door.verdicts, topology.policy.revocations))
         for key in sorted(touched.backends):
             _backend(topology, key, upserts, removals)
         for group_version in sorted(touched.apis):

@@ -26,6 +26,10 @@ class Announcer:
 
     def __call__(self, happened: event.Event, node: Node | None, peer: str) -> None:
         """Tells one event of the stream of `node`, which connects from `peer`."""
+        if isinstance(happened, event.Converged):
+            # A thousand of them a change: the metric alone, for a bound logger costs more than counting does.
+            self._metrics.convergence.observe(happened.seconds)
+            return
         log = _log.bind(node=node.id if node else "", peer=peer)
         match happened:
             case event.Refused(reason):
@@ -43,6 +47,7 @@ class Announcer:
                     "xds resource quarantined", type_url=key.type_url, name=key.name, version=version, reason=reason
                 )
                 self._on_rejected(happened)
-            case event.Converged(generation, seconds):
-                self._metrics.convergence.observe(seconds)
-                log.debug("xds stream in step", generation=generation, seconds=seconds)
+            case event.Withheld(type_url, names, held):
+                log.error("xds removals withheld", type_url=type_url, names=names, held=held)
+            case event.Released(confirmed):
+                log.warning("xds removals released", confirmed=confirmed)

@@ -12,7 +12,7 @@ from controlplane.model.resource import ResourceName
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The client broke the protocol so that the stream must end; `reason` says how to mend it."""
+    """The stream must end: the client broke the protocol or fits no node group; `reason` says how to mend it."""
 
     reason: str
 
@@ -59,4 +59,20 @@ class Converged:
     seconds: float
 
 
-Event = Refused | Ignored | Stale | Nacked | Rejected | Converged
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Removals are withheld from now on: of `held` names of a type the client would lose `names`, too many at once."""
+
+    type_url: str
+    names: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Removals are no longer withheld; `confirmed` is False when the snapshot itself came back within the limit."""
+
+    confirmed: bool
+
+
+Event = Refused | Ignored | Stale | Nacked | Rejected | Converged | Withheld | Released

@@ -1,8 +1,9 @@
-"""Routes that wait for their clusters.
+"""Resources that wait for clusters.
 
 In: which resource waits for which cluster, acknowledgements, the time. Out: what may be looked at again. Law: a wait
-ends with the cluster's acknowledgement or at its time limit, whichever is first; only a wait for a rejected cluster
-has no limit.
+ends with the cluster's acknowledgement or at its time limit, whichever is first, and the limit counts from the last
+answer about any cluster: ten thousand take a slow client longer than one may. Only a wait for a rejected cluster has
+no limit.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from controlplane.model.resource import ResourceName
 class Gate:
     """The waiting resources of one stream; `limit` is in seconds."""
 
-    __slots__ = ("_deadlines", "_overdue", "_waiting", "limit")
+    __slots__ = ("_deadlines", "_overdue", "_progress", "_waiting", "limit")
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
@@ -23,6 +24,11 @@ class Gate:
         # The limit is the same for all, so insertion order is the order of deadlines.
         self._deadlines: dict[ResourceName, float] = {}
         self._overdue: set[ResourceName] = set()
+        self._progress = float("-inf")
+
+    def progress(self, now: float) -> None:
+        """Lets all waits begin anew: the client is still at work on its clusters."""
+        self._progress = now
 
     def wait(self, key: ResourceName, cluster: str, now: float) -> None:
         """Lets `key` wait for a cluster's acknowledgement; going on for another cluster keeps the deadline."""
@@ -40,6 +46,8 @@ class Gate:
 
     def expired(self, now: float) -> list[ResourceName]:
         """What has waited long enough and goes on without its cluster."""
+        if self._progress + self.limit > now:
+            return []
         keys = []
         for key, deadline in self._deadlines.items():
             if deadline > now:
@@ -61,4 +69,5 @@ class Gate:
 
     def deadline(self) -> float | None:
         """When the first wait ends, or None when nothing waits with a limit."""
-        return next(iter(self._deadlines.values()), None)
+        first = next(iter(self._deadlines.values()), None)
+        return None if first is None else max(first, self._progress + self.limit)

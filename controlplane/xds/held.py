@@ -22,6 +22,34 @@ Held = Resource | Claim | None
 """What a client holds under a name; None is nothing."""
 
 
+class Behind(dict[str, Held]):
+    """What a client holds instead of what the table says, by name; changed by `put` and `drop`, which keep count.
+
+    `leaving` are the names that it holds and the table lacks; `lacking` counts those of which it holds nothing.
+    """
+
+    __slots__ = ("lacking", "leaving")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaving: dict[str, None] = {}
+        self.lacking = 0
+
+    def put(self, name: str, held: Held, *, listed: bool) -> None:
+        """Records what is held under `name`, and whether the table has it."""
+        self.lacking += (held is None) - (self.get(name, self) is None)
+        self[name] = held
+        if held is None or listed:
+            self.leaving.pop(name, None)
+        else:
+            self.leaving[name] = None
+
+    def drop(self, name: str) -> None:
+        """Forgets `name`."""
+        self.lacking -= self.pop(name, self) is None
+        self.leaving.pop(name, None)
+
+
 @dataclass(frozen=True, slots=True)
 class InFlight:
     """A response that waits for its acknowledgement; an item that is None was removed."""

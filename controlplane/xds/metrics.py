@@ -23,6 +23,11 @@ class XdsMetrics:
         self.write_timeouts = Counter(
             "isthmus_xds_write_timeouts", "xDS streams cut because the client did not read.", registry=registry
         )
+        self.withholding = Gauge(
+            "isthmus_xds_withholding_streams",
+            "xDS streams that withhold removals until somebody confirms them.",
+            registry=registry,
+        )
         self.convergence = Histogram(
             "isthmus_xds_convergence_seconds",
             "Time from a change to a stream's last acknowledgement of it.",

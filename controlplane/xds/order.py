@@ -39,6 +39,9 @@ WHOLE_WORLD: Final = frozenset({LISTENER, CLUSTER, SCOPED_ROUTE})
 """Types that a first request without names subscribes to as a whole, and whose absence from a state-of-the-world
 response deletes them."""
 
+GUARDED: Final = (CLUSTER, LISTENER, SCOPED_ROUTE)
+"""Types of which a client is not to lose too many at once: without them it serves nothing, and each asks for all."""
+
 NEVER_REMOVED: Final = frozenset({EXTENSION_CONFIG})
 """A filter configuration that a listener still names must not be taken from under it; Envoy unsubscribes by itself."""
 

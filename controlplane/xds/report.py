@@ -1,35 +1,28 @@
 """The state of each proxy: in step, behind, or without something that was rejected.
 
-In: how far every stream is, the latest snapshot, the quarantine. Out: `Proxy` values, sorted. Law: a rejection counts
-as long as the snapshot still wants what was rejected; a change or a removal ends it.
+In: how far every stream is. Out: `Proxy` values, sorted. Law: the worst is told: a rejection before everything that is
+behind, and what is behind before what is in step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from controlplane.model.proxy import Proxy, ProxyState, ProxyType, RejectedResource
-from controlplane.snapshot.snapshot import Snapshot
-from controlplane.xds.event import Rejected
-from controlplane.xds.quarantine import Rejection
+from controlplane.model.proxy import Proxy, ProxyState, ProxyType
 from controlplane.xds.request import Node
 from controlplane.xds.status import ProxyStatus, TypeStatus
-
-_Reasons = Mapping[str, Mapping[str, RejectedResource]]
-"""Type URL and name to what is withheld from every proxy."""
 
 _WORST_FIRST = (ProxyState.REJECTED, ProxyState.STALE, ProxyState.SYNCED)
 
 
-def proxies(statuses: Iterable[ProxyStatus], snapshot: Snapshot, rejections: Iterable[Rejection]) -> tuple[Proxy, ...]:
+def proxies(statuses: Iterable[ProxyStatus]) -> tuple[Proxy, ...]:
     """Every stream whose client has said who it is, by node id, then in the order in which they were opened."""
-    withheld = _wanted(rejections, snapshot)
-    found = [_proxy(status, status.node, snapshot, withheld) for status in statuses if status.node is not None]
+    found = [_proxy(status, status.node) for status in statuses if status.node is not None]
     return tuple(sorted(found, key=lambda proxy: (proxy.node_id, proxy.connected_at, proxy.peer)))
 
 
-def _proxy(status: ProxyStatus, node: Node, snapshot: Snapshot, withheld: _Reasons) -> Proxy:
-    types = tuple(_type(kind, snapshot, withheld.get(kind.type_url, {})) for kind in status.types)
+def _proxy(status: ProxyStatus, node: Node) -> Proxy:
+    types = tuple(_type(kind) for kind in status.types)
     states = {kind.state for kind in types}
     return Proxy(
         node_id=node.id,
@@ -42,17 +35,14 @@ def _proxy(status: ProxyStatus, node: Node, snapshot: Snapshot, withheld: _Reaso
         acked_generation=status.acked_generation,
         state=next((state for state in _WORST_FIRST if state in states), ProxyState.SYNCED),
         types=types,
+        group=status.group,
     )
 
 
-def _type(status: TypeStatus, snapshot: Snapshot, withheld: Mapping[str, RejectedResource]) -> ProxyType:
-    rejected = dict(_wanted(status.rejected, snapshot).get(status.type_url, {}))
-    if status.behind > len(rejected):
-        # It lacks more than it rejected by itself: what another proxy rejected is not sent to this one either.
-        rejected = {**withheld, **rejected}
+def _type(status: TypeStatus) -> ProxyType:
     return ProxyType(
         type_url=status.type_url,
-        state=_state(status, rejected),
+        state=_state(status),
         wildcard=status.wildcard,
         names=status.names,
         behind=status.behind,
@@ -61,25 +51,16 @@ def _type(status: TypeStatus, snapshot: Snapshot, withheld: Mapping[str, Rejecte
         acked_nonce=status.acked_nonce,
         acked_at=status.acked_at,
         error=status.error,
-        rejected=tuple(rejected[name] for name in sorted(rejected)),
+        rejected=status.rejected,
+        withheld=status.withheld,
+        total=status.total,
+        resources=status.resources,
     )
 
 
-def _state(status: TypeStatus, rejected: Mapping[str, RejectedResource]) -> ProxyState:
-    if rejected:
+def _state(status: TypeStatus) -> ProxyState:
+    if status.rejected:
         return ProxyState.REJECTED
     # With an error the last response was answered, though not acknowledged: it is what is behind that counts.
     unanswered = status.sent_nonce != status.acked_nonce and not status.error
     return ProxyState.STALE if unanswered or status.behind else ProxyState.SYNCED
-
-
-def _wanted(rejections: Iterable[Rejection | Rejected], snapshot: Snapshot) -> _Reasons:
-    """The rejections of exactly what the snapshot holds."""
-    found: dict[str, dict[str, RejectedResource]] = {}
-    for rejection in rejections:
-        wanted = snapshot.get(rejection.key)
-        if wanted is not None and wanted.version == rejection.version:
-            found.setdefault(rejection.key.type_url, {})[rejection.key.name] = RejectedResource(
-                rejection.key.name, rejection.version, rejection.reason
-            )
-    return found

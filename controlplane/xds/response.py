@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from controlplane.snapshot.framing import length_delimited
 from controlplane.snapshot.snapshot import Resource
@@ -33,14 +34,8 @@ def delta(
 ) -> Response:
     """A DeltaDiscoveryResponse; `identifier` names this control plane in Envoy's statistics."""
     frames = [resource.delta_frame for resource in resources]
-    tail = b"".join(
-        (
-            *(length_delimited(6, name.encode()) for name in removed),
-            length_delimited(4, type_url.encode()),
-            length_delimited(5, nonce.encode()),
-            length_delimited(7, length_delimited(1, identifier.encode())),
-        )
-    )
+    gone = (length_delimited(6, name.encode()) for name in removed)
+    tail = b"".join((*gone, length_delimited(5, nonce.encode()), _constant(type_url, identifier, 7)))
     return Response(type_url, nonce, len(frames), len(removed), (*frames, tail))
 
 
@@ -50,9 +45,17 @@ def sotw(type_url: str, nonce: str, resources: Iterable[Resource], version: str,
     tail = b"".join(
         (
             length_delimited(1, version.encode()),
-            length_delimited(4, type_url.encode()),
             length_delimited(5, nonce.encode()),
-            length_delimited(6, length_delimited(1, identifier.encode())),
+            _constant(type_url, identifier, 6),
         )
     )
     return Response(type_url, nonce, len(frames), 0, (*frames, tail))
+
+
+# A thousand streams end their responses alike.
+@lru_cache(maxsize=128)
+def _constant(type_url: str, identifier: str, control_plane: int) -> bytes:
+    """The fields that every response of a type has: its type, and who sends it in field `control_plane`."""
+    return length_delimited(4, type_url.encode()) + length_delimited(
+        control_plane, length_delimited(1, identifier.encode())
+    )

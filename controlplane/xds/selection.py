@@ -1,8 +1,8 @@
 """What to send next of one type: make before break.
 
 In: one client's subscriptions, the quarantine, the time. Out: the resources and removals of the next response. Law: a
-route goes out after its clusters were acknowledged, a cluster goes away after what leaned on it, and what was
-rejected stays home.
+resource goes out after the clusters that it refers to were acknowledged, a cluster goes away after what leaned on it,
+what was rejected stays home, and while the guard withholds nothing goes away at all.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from controlplane.model.resource import CLUSTER, ENDPOINTS, ResourceName
 from controlplane.snapshot.snapshot import Resource
 from controlplane.xds import order
 from controlplane.xds.gate import Gate
+from controlplane.xds.guard import Guard
 from controlplane.xds.held import version_of
 from controlplane.xds.leaning import Leaning
 from controlplane.xds.quarantine import Quarantine
@@ -38,13 +39,20 @@ class Selection:
     removals of other types cannot be said at all.
     """
 
-    __slots__ = ("_gate", "_quarantine", "_states", "_subscriptions")
+    __slots__ = ("_gate", "_guard", "_quarantine", "_states", "_subscriptions")
 
     def __init__(
-        self, subscriptions: Mapping[str, Subscription], quarantine: Quarantine, wait_limit: float, *, states: bool
+        self,
+        subscriptions: Mapping[str, Subscription],
+        quarantine: Quarantine,
+        guard: Guard,
+        wait_limit: float,
+        *,
+        states: bool,
     ) -> None:
         self._subscriptions = subscriptions
         self._quarantine = quarantine
+        self._guard = guard
         self._gate = Gate(wait_limit)
         self._states = states
 
@@ -88,6 +96,12 @@ class Selection:
                 self._gate.passed(ResourceName(subscription.type_url, name))
             if subscription.type_url == CLUSTER:
                 self.look_again(name)
+
+    def answered(self, clusters: Iterable[str], now: float) -> None:
+        """Takes note that a response with these clusters was acknowledged, or one of them rejected."""
+        self._gate.progress(now)
+        for cluster in clusters:
+            self.look_again(cluster)
 
     def look_again(self, cluster: str) -> None:
         """Reconsiders what waits for a cluster that was acknowledged, rejected or changed."""
@@ -181,22 +195,30 @@ class Selection:
             subscription.doubtful.pop(name, None)
             subscription.note(name, None)
             return None
+        if self._guard.withholding:
+            # It leaves the queue and stays among those leaving: the guard puts it back when it lets go.
+            return None
         if subscription.type_url in order.RETIRED_LAST:
             subscription.retiring.setdefault(name, now + self._gate.limit)
             return None
         return _REMOVE
 
+    def lacks(self, subscription: Subscription, resource: Resource) -> bool:
+        """True when a resource that was rejected may be good, for the client lacked a cluster that it refers to.
+
+        It is then held back until that cluster was acknowledged.
+        """
+        missing = self._missing(resource)
+        if missing:
+            self._gate.wait_for_content(resource.key, missing[0])
+            subscription.hold_back(resource.name)
+        return bool(missing)
+
     def _waits(self, subscription: Subscription, resource: Resource, now: float) -> bool:
-        clusters = self._subscriptions.get(CLUSTER)
-        if clusters is None or not resource.references or subscription.type_url in {CLUSTER, ENDPOINTS}:
-            return False
-        missing = sorted(
-            reference.name
-            for reference in resource.references
-            if reference.type_url == CLUSTER and clusters.wants(reference.name) and not clusters.holds(reference.name)
-        )
-        for cluster in missing:
-            listed = clusters.table.get(cluster)
+        missing = self._missing(resource)
+        # A cluster's own reference is for order alone: it can do without.
+        for cluster in missing if resource.type_url != CLUSTER else ():
+            listed = self._subscriptions[CLUSTER].table.get(cluster)
             if listed is not None and self._quarantine.servable(listed) is None:
                 self._gate.wait_for_content(resource.key, cluster)
                 subscription.hold_back(resource.name)
@@ -205,3 +227,14 @@ class Selection:
             return False
         self._gate.wait(resource.key, missing[0], now)
         return True
+
+    def _missing(self, resource: Resource) -> list[str]:
+        """The clusters that a resource refers to and that the client wants and does not hold."""
+        clusters = self._subscriptions.get(CLUSTER)
+        if clusters is None or not resource.references or resource.type_url == ENDPOINTS:
+            return []
+        return sorted(
+            reference.name
+            for reference in resource.references
+            if reference.type_url == CLUSTER and clusters.wants(reference.name) and not clusters.holds(reference.name)
+        )

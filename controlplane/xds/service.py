@@ -9,54 +9,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from typing import Any, Final
 
 import grpc
 import structlog
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from google.protobuf.message import DecodeError
 
-from controlplane.aio import Watchable
-from controlplane.model.resource import (
-    CLUSTER,
-    ENDPOINTS,
-    EXTENSION_CONFIG,
-    LISTENER,
-    ROUTE,
-    RUNTIME,
-    SCOPED_ROUTE,
-    SECRET,
-)
 from controlplane.snapshot.cache import SnapshotCache
-from controlplane.snapshot.snapshot import Snapshot
 from controlplane.xds import event
 from controlplane.xds.announce import Announcer
-from controlplane.xds.decode import delta_request, sotw_request
+from controlplane.xds.decode import decoded, delta_request, sotw_request
+from controlplane.xds.fleet import Fleet
+from controlplane.xds.guard import ShrinkLimit
 from controlplane.xds.metrics import XdsMetrics, short
 from controlplane.xds.quarantine import Quarantine, Rejection
-from controlplane.xds.request import DeltaRequest, Node, SotwRequest
+from controlplane.xds.request import MISSING_ID, DeltaRequest, Node, SotwRequest, ungrouped
 from controlplane.xds.response import Response
-from controlplane.xds.status import ProxyStatus
+from controlplane.xds.services import AGGREGATED, SINGLE_TYPE
+from controlplane.xds.status import ProxyStatus, Withheld
 from controlplane.xds.stream import Protocol, Stream
 
-_AGGREGATED: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-_SINGLE_TYPE: Final = (
-    ("envoy.service.listener.v3.ListenerDiscoveryService", "Listeners", LISTENER),
-    ("envoy.service.route.v3.RouteDiscoveryService", "Routes", ROUTE),
-    ("envoy.service.route.v3.ScopedRoutesDiscoveryService", "ScopedRoutes", SCOPED_ROUTE),
-    ("envoy.service.cluster.v3.ClusterDiscoveryService", "Clusters", CLUSTER),
-    ("envoy.service.endpoint.v3.EndpointDiscoveryService", "Endpoints", ENDPOINTS),
-    ("envoy.service.secret.v3.SecretDiscoveryService", "Secrets", SECRET),
-    ("envoy.service.extension.v3.ExtensionConfigDiscoveryService", "ExtensionConfigs", EXTENSION_CONFIG),
-    ("envoy.service.runtime.v3.RuntimeDiscoveryService", "Runtime", RUNTIME),
-)
 # A client that floods is held back by gRPC's flow control once this many of its requests wait.
 _WAITING_REQUESTS: Final = 16
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_Message = TypeVar("_Message")
 _Context = grpc.aio.ServicerContext[Any, bytes]
 
 
@@ -82,9 +61,10 @@ def server_options() -> list[tuple[str, int]]:
 class XdsService:
     """The discovery services over one cache, aggregated and for single types, in both protocol variants.
 
-    `group_of` names the node group whose snapshot a node gets; `on_rejected` hears of every resource found guilty.
-    `clock` is monotonic, in seconds. `wait_limit` is that of `Stream`; a client that does not read for `write_limit`
-    seconds is cut off.
+    `group_of` names the node group whose snapshot a node gets, None when it shall get none, for which it is shown
+    `keys` of the node's metadata; `looked_for` says what groups look for. `on_rejected` hears of every resource found
+    guilty. `clock` is monotonic, in seconds. `wait_limit` and `shrink_limit` are those of `Stream`; a client that
+    does not read for `write_limit` seconds is cut off.
     """
 
     def __init__(
@@ -92,29 +72,36 @@ class XdsService:
         cache: SnapshotCache,
         metrics: XdsMetrics,
         *,
-        group_of: Callable[[Node], str] = lambda _: "",
+        group_of: Callable[[Node], str | None] = lambda _: "",
+        keys: Collection[str] = (),
+        looked_for: str = "",
         on_rejected: Callable[[event.Rejected], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         identifier: str = "isthmus",
         wait_limit: float = 5.0,
         write_limit: float = 30.0,
+        shrink_limit: ShrinkLimit | None = None,
     ) -> None:
         # One outdated Envoy must not keep content from groups it does not belong to.
         self._quarantines: defaultdict[str, Quarantine] = defaultdict(Quarantine)
         self._cache = cache
         self._metrics = metrics
         self._group_of = group_of
+        self._keys = keys
+        self._looked_for = looked_for
         self._announce = Announcer(metrics, on_rejected)
         self._clock = clock
         self._identifier = identifier
         self._wait_limit = wait_limit
         self._write_limit = write_limit
-        self._streams: dict[Stream, None] = {}
+        self._shrink_limit = shrink_limit
+        self._streams = Fleet()
+        metrics.withholding.set_function(self._streams.withholding)
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         """The handlers to add to a `grpc.aio` server."""
-        services = [self._methods(_AGGREGATED, "AggregatedResources", "")]
-        services.extend(self._methods(service, resources, type_url) for service, resources, type_url in _SINGLE_TYPE)
+        services = [self._methods(AGGREGATED, "AggregatedResources", "")]
+        services.extend(self._methods(service, resources, type_url) for service, resources, type_url in SINGLE_TYPE)
         return services
 
     def rejections(self, group: str = "") -> tuple[Rejection, ...]:
@@ -123,15 +110,31 @@ class XdsService:
 
     def statuses(self) -> list[ProxyStatus]:
         """How far every connected proxy is, longest connected first."""
-        return [stream.status() for stream in self._streams]
+        return self._streams.statuses()
+
+    def withheld(self) -> tuple[Withheld, ...]:
+        """The removals that wait for `confirm_removals`: a value for each type of each stream that withholds some."""
+        return self._streams.withheld()
+
+    def confirm_removals(self, group: str | None = None) -> int:
+        """Confirms what a node group's latest snapshot removes, or every group's; how many streams that released.
+
+        It holds for streams that connect later as well, until there is another snapshot.
+        """
+        latest = {name: self._cache.latest(name) for name in ({"", *self._quarantines} if group is None else {group})}
+        return sum(
+            self._streams.confirm(name, snapshot.generation)
+            for name, snapshot in latest.items()
+            if snapshot is not None
+        )
 
     def _methods(self, service: str, resources: str, only: str) -> grpc.GenericRpcHandler:
         async def delta(messages: AsyncIterator[bytes], context: _Context) -> None:
-            requests = _decoded(messages, DeltaDiscoveryRequest.FromString, delta_request)
+            requests = decoded(messages, DeltaDiscoveryRequest.FromString, delta_request, self._keys)
             await _refusing_garbage(self._serve(Protocol.DELTA, requests, context, only), context)
 
         async def sotw(messages: AsyncIterator[bytes], context: _Context) -> None:
-            requests = _decoded(messages, DiscoveryRequest.FromString, sotw_request)
+            requests = decoded(messages, DiscoveryRequest.FromString, sotw_request, self._keys)
             await _refusing_garbage(self._serve(Protocol.STATE_OF_THE_WORLD, requests, context, only), context)
 
         return grpc.method_handlers_generic_handler(
@@ -152,7 +155,7 @@ class XdsService:
         first = await anext(requests, None)
         if first is None:
             return
-        group = self._group_of(first.node) if first.node is not None else ""
+        group = await self._group(first.node, context)
         snapshot = self._cache.latest(group)
         if snapshot is None:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "no configuration has been computed yet; try again soon")
@@ -165,24 +168,40 @@ class XdsService:
             peer=context.peer(),
             identifier=self._identifier,
             wait_limit=self._wait_limit,
+            shrink_limit=self._shrink_limit,
+            confirmed=self._streams.confirmed(group),
         )
-        self._streams[stream] = None
-        self._metrics.streams.labels(protocol.value).inc()
         wake = asyncio.Event()
+        self._streams.join(stream, group, wake.set)
+        self._metrics.streams.labels(protocol.value).inc()
         inbox: asyncio.Queue[DeltaRequest | SotwRequest] = asyncio.Queue(_WAITING_REQUESTS)
         inbox.put_nowait(first)
+        # A first request names everything the client holds: kept, it would outweigh all else of a stream.
+        del first
         reader = asyncio.create_task(_read(requests, inbox, wake))
         reader.add_done_callback(lambda _: wake.set())
-        follower = asyncio.create_task(_follow(self._cache.watch(group), snapshot, wake))
         try:
-            await self._pump(stream, group, inbox, reader, wake, context)
+            with self._cache.watch(group).telling(wake.set):
+                await self._pump(stream, group, inbox, reader, wake, context)
         finally:
-            reader.cancel()
-            follower.cancel()
-            await asyncio.gather(reader, follower, return_exceptions=True)
-            del self._streams[stream]
+            # Before anything is awaited: gRPC may cancel this task a second time, in the middle of its ending.
+            self._streams.leave(stream)
             self._metrics.streams.labels(protocol.value).dec()
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
             _log.info("xds stream closed", node=stream.node.id if stream.node else "", peer=context.peer())
+
+    async def _group(self, node: Node | None, context: _Context) -> str:
+        """The node's group; the stream of a node that has none, or does not say who it is, is ended."""
+        named = node if node is not None and node.id else None
+        group = self._group_of(named) if named is not None else None
+        if group is None:
+            # Nothing is wrong with the request of a node with a name: the same is good under other settings.
+            code = grpc.StatusCode.PERMISSION_DENIED if named else grpc.StatusCode.INVALID_ARGUMENT
+            reason = ungrouped(named, self._looked_for) if named else MISSING_ID
+            self._announce(event.Refused(reason), node, context.peer())
+            await context.abort(code, reason)
+        return group
 
     async def _pump(
         self,
@@ -245,28 +264,16 @@ async def _read(
         wake.set()
 
 
-async def _follow(latest: Watchable[Snapshot | None], seen: Snapshot | None, wake: asyncio.Event) -> None:
-    while True:
-        seen = await latest.changed(seen)
-        wake.set()
-
-
 async def _woken(wake: asyncio.Event, deadline: float | None, clock: Callable[[], float]) -> None:
     """Returns when something happened or the deadline has come."""
+    if deadline is None:
+        await wake.wait()
+        return
     try:
-        async with asyncio.timeout(None if deadline is None else max(0.0, deadline - clock())):
+        async with asyncio.timeout(max(0.0, deadline - clock())):
             await wake.wait()
     except TimeoutError:
         return
-
-
-async def _decoded(
-    messages: AsyncIterator[bytes],
-    parse: Callable[[bytes], _Message],
-    decode: Callable[[_Message], DeltaRequest | SotwRequest],
-) -> AsyncIterator[DeltaRequest | SotwRequest]:
-    async for message in messages:
-        yield decode(parse(message))
 
 
 async def _refusing_garbage(serving: Awaitable[None], context: _Context) -> None:
@@ -283,5 +290,5 @@ def _method(
 ) -> grpc.RpcMethodHandler[bytes, bytes]:
     # The stubs describe the synchronous server only; `grpc.aio` takes coroutines through the same function.
     behaviour_any: Any = behaviour
-    # Requests are parsed in `_decoded`: gRPC would answer garbage with UNKNOWN, or as if the client had closed.
+    # Requests are parsed in `decoded`: gRPC would answer garbage with UNKNOWN, or as if the client had closed.
     return grpc.stream_stream_rpc_method_handler(behaviour_any)

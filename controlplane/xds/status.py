@@ -6,8 +6,10 @@ given, and nothing here is the body of a resource.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
+from controlplane.model.proxy import ProxyResource, RejectedResource
 from controlplane.xds.event import Rejected
 from controlplane.xds.request import Node
 
@@ -28,8 +30,14 @@ class TypeStatus:
     acked_at: float | None
     error: str
     """The reason of the last NACK, "" when the last response was acknowledged."""
-    rejected: tuple[Rejected, ...]
-    """Contents that this client rejected and that have not been replaced, by name."""
+    rejected: tuple[RejectedResource, ...]
+    """What it subscribes to and does not get because of a rejection, by itself or another of its group; by name."""
+    withheld: int = 0
+    """How many removals are withheld until somebody confirms them."""
+    total: int = 0
+    """About how many `resources` there are."""
+    resources: Callable[[], Iterable[ProxyResource]] = field(default=tuple, compare=False, repr=False)
+    """What it holds or subscribes to at the moment of the call, what is out of step before all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,19 @@ class ProxyStatus:
     acked_generation: int
     """The latest generation that was acknowledged as a whole (what was rejected apart); 0 before the first."""
     types: tuple[TypeStatus, ...]
+    group: str = ""
+    """The node group; generations are counted in each by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A type of which removals are withheld from one client: `names` of the `held`."""
+
+    node_id: str
+    group: str
+    type_url: str
+    names: int
+    held: int
 
 
 class Progress:
@@ -57,7 +78,8 @@ class Progress:
         self.acked_nonce = ""
         self.acked_at: float | None = None
         self.error = ""
-        self.rejected: dict[str, Rejected] = {}
+        self.rejected: dict[str, tuple[Rejected, float]] = {}
+        """By name, and when."""
 
     def sent(self, nonce: str, now: float) -> None:
         """Records a response."""

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 
 from controlplane.model.resource import CLUSTER
 from controlplane.snapshot.snapshot import Changes, Resource, Snapshot, differing_names
-from controlplane.xds import order, response
-from controlplane.xds.event import Converged, Event, Ignored, Nacked, Refused, Rejected, Stale
+from controlplane.xds import inventory, order, response, world
+from controlplane.xds.event import Converged, Event, Ignored, Nacked, Refused, Rejected, Released, Stale
+from controlplane.xds.guard import Guard, ShrinkLimit
 from controlplane.xds.quarantine import Quarantine
-from controlplane.xds.request import DeltaRequest, Node, SotwRequest
+from controlplane.xds.request import MISSING_ID, DeltaRequest, Node, SotwRequest
 from controlplane.xds.selection import Items, Selection
-from controlplane.xds.status import Progress, ProxyStatus, TypeStatus
+from controlplane.xds.status import Progress, ProxyStatus, Withheld
 from controlplane.xds.subscription import Subscription
 
 
@@ -32,8 +33,9 @@ class Stream:
     """The server's side of one stream, beginning with `snapshot`; `only` is the type of a service for a single type.
 
     `wait_limit` is how long, in seconds, a route waits for its clusters to be acknowledged, and a removal for whatever
-    still leans on it. The quarantine is shared by all streams. `peer` and `identifier` (this control plane's name) are
-    carried through to status and responses.
+    still leans on it. `shrink_limit` is how much the client may lose without confirmation, and `confirmed` the
+    generation up to which that was given, -1 for none. The quarantine is shared by all streams. `peer` and `identifier`
+    (this control plane's name) are carried through to status and responses.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Stream:
         peer: str = "",
         identifier: str = "",
         wait_limit: float = 5.0,
+        shrink_limit: ShrinkLimit | None = None,
+        confirmed: int = -1,
     ) -> None:
         self.protocol = protocol
         self.snapshot = snapshot
@@ -57,8 +61,9 @@ class Stream:
         self._quarantine = quarantine
         self._subscriptions: dict[str, Subscription] = {}
         self._progress: dict[str, Progress] = {}
+        self._guard = Guard(self._subscriptions, shrink_limit, confirmed)
         self._selection = Selection(
-            self._subscriptions, quarantine, wait_limit, states=protocol is Protocol.STATE_OF_THE_WORLD
+            self._subscriptions, quarantine, self._guard, wait_limit, states=protocol is Protocol.STATE_OF_THE_WORLD
         )
         self._events: list[Event] = []
         self._nonces = 0
@@ -66,12 +71,17 @@ class Stream:
         self._behind_since: float | None = None
         self._acked_generation = 0
 
+    @property
+    def withholding(self) -> bool:
+        """True while removals wait for somebody to confirm them."""
+        return self._guard.withholding
+
     def receive(self, request: DeltaRequest | SotwRequest, now: float) -> None:
         """Takes one request of the stream's own variant."""
         type_url = request.type_url or self._only
         if self.node is None:
             if request.node is None or not request.node.id:
-                self._events.append(Refused("the first request has no node.id; set node.id in Envoy's bootstrap"))
+                self._events.append(Refused(MISSING_ID))
                 return
             self.node = request.node
         if not type_url:
@@ -91,13 +101,21 @@ class Stream:
         for type_url, subscription in self._subscriptions.items():
             table = snapshot.table(type_url)
             changed = differing_names(subscription.table, table) if changes is None else changes.get(type_url, ())
+            if changed:
+                self._guard.leave(subscription, now)
             subscription.rebase(table, sorted(changed))
             self._selection.changed(subscription, changed)
         if self._behind_since is None and self._subscriptions:
             self._behind_since = now
 
+    def confirm(self, generation: int) -> bool:
+        """Lets snapshots up to `generation` remove what they will; True when `next_response` now has more to send."""
+        self._guard.confirm(generation)
+        return self.withholding and self.snapshot.generation <= generation
+
     def next_response(self, now: float) -> response.Response | None:
         """The response to write next, or None: nothing to say before a request, a snapshot or `deadline`."""
+        self._judge(now)
         self._selection.tick(now)
         for subscription in self._idle(order.UPSERT_ORDER):
             items = self._selection.upserts(subscription, now)
@@ -106,7 +124,8 @@ class Stream:
         for subscription in self._idle(order.RETIRED_LAST):
             if items := self._selection.removals(subscription, now):
                 return self._send(subscription, items, now)
-        if self.deadline() is None and not any(subscription.busy() for subscription in self._subscriptions.values()):
+        busy = self.withholding or any(subscription.busy() for subscription in self._subscriptions.values())
+        if self.deadline() is None and not busy:
             self._acked_generation = self.snapshot.generation
             if self._behind_since is not None:
                 self._events.append(Converged(self.snapshot.generation, now - self._behind_since))
@@ -132,25 +151,44 @@ class Stream:
             offered_generation=self.snapshot.generation,
             acked_generation=self._acked_generation,
             types=tuple(
-                self._type_status(type_url) for type_url in order.UPSERT_ORDER if type_url in self._subscriptions
+                inventory.type_status(
+                    self._subscriptions[type_url],
+                    self._progress[type_url],
+                    self._quarantine,
+                    withholding=self.withholding,
+                )
+                for type_url in order.UPSERT_ORDER
+                if type_url in self._subscriptions
             ),
+        )
+
+    def withheld(self, group: str) -> tuple[Withheld, ...]:
+        """The types of which removals wait for somebody to confirm them; `group` is carried through."""
+        node_id = self.node.id if self.withholding and self.node is not None else ""
+        return tuple(
+            Withheld(node_id, group, subscription.type_url, names, subscription.counts()[0])
+            for subscription in self._subscriptions.values()
+            if self.withholding and (names := inventory.withheld(subscription))
         )
 
     def _receive_delta(self, type_url: str, request: DeltaRequest, now: float) -> None:
         subscription = self._subscriptions.get(type_url) or self._subscribe(type_url)
         if request.nonce:
             self._answered(subscription, request, now)
-        subscription.change(request.subscribe, request.unsubscribe, request.initial_versions)
+        before = self._guard.held(subscription)
+        versions = self.snapshot.versions(type_url) if request.initial_versions else None
+        subscription.change(request.subscribe, request.unsubscribe, request.initial_versions, versions)
+        self._guard.asked(subscription, before, now)
 
     def _receive_sotw(self, type_url: str, request: SotwRequest, now: float) -> None:
         subscription = self._subscriptions.get(type_url)
         if subscription is None:
             subscription = self._subscribe(type_url)
-            subscription.replace(request.names)
+            self._replace(subscription, request.names, now)
             if (
                 subscription.wildcard
                 and not subscription.names
-                and request.version == _digits(self.snapshot.fingerprint(type_url))
+                and request.version == world.digits(self.snapshot.fingerprint(type_url))
             ):
                 subscription.assume_in_step()
         elif request.nonce != self._progress[type_url].sent_nonce:
@@ -159,7 +197,20 @@ class Stream:
         else:
             if subscription.in_flight is not None:
                 self._answered(subscription, request, now)
-            subscription.replace(request.names)
+            self._replace(subscription, request.names, now)
+
+    def _replace(self, subscription: Subscription, names: tuple[str, ...], now: float) -> None:
+        before = self._guard.held(subscription)
+        subscription.replace(names)
+        self._guard.asked(subscription, before, now)
+
+    def _judge(self, now: float) -> None:
+        happened = self._guard.judge(self.snapshot.generation, now)
+        if happened is not None:
+            self._events.append(happened)
+        if isinstance(happened, Released):
+            # The time that a person took is not the client's.
+            self._behind_since = now
 
     def _subscribe(self, type_url: str) -> Subscription:
         subscription = Subscription(type_url, self.snapshot.table(type_url))
@@ -174,8 +225,10 @@ class Stream:
             if suspects is not None:
                 progress.error = request.error
                 self._events.append(Nacked(type_url, len(suspects), request.error))
-                if len(suspects) == 1:
-                    self._quarantined(subscription, suspects[0], request.error)
+                if type_url == CLUSTER:
+                    self._selection.answered((), now)
+                if len(suspects) == 1 and not self._selection.lacks(subscription, suspects[0]):
+                    self._quarantined(subscription, suspects[0], request.error, now)
                 return
         else:
             items = subscription.acknowledge(request.nonce)
@@ -183,16 +236,16 @@ class Stream:
                 progress.acked(request.nonce, now)
                 for name in items:
                     progress.rejected.pop(name, None)
-                    if type_url == CLUSTER:
-                        self._selection.look_again(name)
+                if type_url == CLUSTER:
+                    self._selection.answered(items, now)
                 return
         self._events.append(Stale(type_url, request.nonce))
 
-    def _quarantined(self, subscription: Subscription, resource: Resource, reason: str) -> None:
+    def _quarantined(self, subscription: Subscription, resource: Resource, reason: str, now: float) -> None:
         held = subscription.held(resource.name)
         self._quarantine.reject(resource, reason, held if isinstance(held, Resource) else None)
         rejected = Rejected(resource.key, resource.version, reason, self.node.id if self.node else "")
-        self._progress[resource.type_url].rejected[resource.name] = rejected
+        self._progress[resource.type_url].rejected[resource.name] = rejected, now
         self._events.append(rejected)
         if held is None and resource.name in subscription.names:
             # Asked for by name and never good: the client is told that it does not exist instead of being left to wait.
@@ -217,54 +270,10 @@ class Stream:
             answer = response.delta(type_url, nonce, resources, removed, self._identifier)
         else:
             if type_url in order.WHOLE_WORLD:
-                resources = _world(subscription, items)
-            answer = response.sotw(type_url, nonce, resources, self._version(subscription, items), self._identifier)
+                resources = world.held_after(subscription, items)
+            version = world.version(subscription, items, self.snapshot.fingerprint(type_url))
+            answer = response.sotw(type_url, nonce, resources, version, self._identifier)
         subscription.sent(nonce, items)
         self._selection.sent(subscription, items)
         self._progress[type_url].sent(nonce, now)
         return answer
-
-    def _version(self, subscription: Subscription, items: Items) -> str:
-        """The caller's own version when all of `items` have one and the same, else one of what the client then holds.
-
-        The latter is the same on every replica with the same content, and the only one believed on a reconnect.
-        """
-        chosen = {item.version if item is not None and item.version != item.digest else "" for item in items.values()}
-        if len(chosen) == 1 and (version := chosen.pop()):
-            return version
-        fingerprint = self.snapshot.fingerprint(subscription.type_url)
-        for name, held in subscription.behind.items():
-            listed, actual = subscription.table.get(name), items.get(name, held)
-            fingerprint -= listed.fingerprint if listed is not None else 0
-            fingerprint += actual.fingerprint if isinstance(actual, Resource) else 0
-        return _digits(fingerprint)
-
-    def _type_status(self, type_url: str) -> TypeStatus:
-        subscription, progress = self._subscriptions[type_url], self._progress[type_url]
-        return TypeStatus(
-            type_url=type_url,
-            wildcard=subscription.wildcard,
-            names=len(subscription.names),
-            behind=len(subscription.behind),
-            sent_nonce=progress.sent_nonce,
-            sent_at=progress.sent_at,
-            acked_nonce=progress.acked_nonce,
-            acked_at=progress.acked_at,
-            error=progress.error,
-            rejected=tuple(progress.rejected[name] for name in sorted(progress.rejected)),
-        )
-
-
-def _world(subscription: Subscription, items: Items) -> list[Resource]:
-    """Everything the client shall hold after this response: in step, sent now, and the rest as it holds it."""
-    world = []
-    for name in dict.fromkeys((*subscription.table, *subscription.behind)):
-        if subscription.wants(name):
-            resource = items[name] if name in items else subscription.held(name)
-            if isinstance(resource, Resource):
-                world.append(resource)
-    return world
-
-
-def _digits(fingerprint: int) -> str:
-    return f"{fingerprint % (1 << 128):032x}"

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from controlplane.snapshot.snapshot import Resource
-from controlplane.xds.held import Claim, Held, InFlight, version_of
+from controlplane.xds.held import Behind, Claim, Held, InFlight, version_of
 from controlplane.xds.order import WHOLE_WORLD
 from controlplane.xds.suspects import split
 
@@ -45,7 +45,7 @@ class Subscription:
         self.table = table
         self.wildcard = False
         self.names: set[str] = set()
-        self.behind: dict[str, Held] = {}
+        self.behind = Behind()
         """Names that the client does not hold as the table says, or not for certain, and what it holds instead."""
         self.queue: dict[str, None] = {}
         """Names to look at, oldest first."""
@@ -81,6 +81,14 @@ class Subscription:
             return False
         return self.held(name) is not None
 
+    def counts(self) -> tuple[int, int]:
+        """How many names the client holds, and how many of those it subscribes to there shall be.
+
+        Free for a wildcard; a client that names what it wants costs its names.
+        """
+        wanted = len(self.table) if self.wildcard else sum(name in self.table for name in self.names)
+        return wanted - self.behind.lacking + len(self.behind.leaving), wanted
+
     def owed(self, name: str) -> bool:
         """True when `name` is to be answered even if the client seems to hold what it shall."""
         return name in self.forced or name in self.doubtful
@@ -94,16 +102,21 @@ class Subscription:
         subscribe: Iterable[str],
         unsubscribe: Iterable[str] = (),
         initial_versions: Mapping[str, str] | None = None,
+        versions: Mapping[str, str] | None = None,
     ) -> None:
-        """Applies a delta request's subscription changes; `initial_versions` count on the first request only."""
+        """Applies a delta request's subscription changes; `initial_versions` count on the first request only.
+
+        `versions` are those of the table, where they are at hand: one comparison then does for a client in full step.
+        """
         first, self._started = not self._started, True
         claimed = (initial_versions or {}) if first else {}
+        in_step = bool(claimed) and claimed == versions
         subscribe = tuple(subscribe)
         if first and not subscribe and self.type_url in WHOLE_WORLD:
             subscribe = (WILDCARD,)
         if WILDCARD in subscribe:
-            self._widen(claimed)
-        for name in subscribe:
+            self._widen(claimed, in_step=in_step)
+        for name in self._claim(subscribe) if in_step and not self.wildcard else subscribe:
             if name != WILDCARD:
                 self._add(name, claimed)
         for name in unsubscribe:
@@ -128,7 +141,7 @@ class Subscription:
         wildcard = WILDCARD in wanted or (not self._named and self.type_url in WHOLE_WORLD)
         wanted.pop(WILDCARD, None)
         if wildcard:
-            self._widen({})
+            self._widen({}, in_step=False)
         for name in wanted:
             if name not in self.names:
                 self._add(name, {})
@@ -141,7 +154,7 @@ class Subscription:
 
     def assume_in_step(self) -> None:
         """Takes the client's word that it holds the whole table."""
-        self.behind, self.queue = {}, {}
+        self.behind, self.queue = Behind(), {}
         self.forced.clear()
         self.reply_due = False
 
@@ -174,9 +187,9 @@ class Subscription:
         self.held_back.discard(name)
         in_step = version_of(held) == version_of(self.table.get(name))
         if in_step:
-            self.behind.pop(name, None)
+            self.behind.drop(name)
         else:
-            self.behind[name] = held
+            self.behind.put(name, held, listed=name in self.table)
         if in_step and not self.owed(name):
             self.queue.pop(name, None)
         else:
@@ -236,6 +249,13 @@ class Subscription:
         self.in_flight = None
         return flight
 
+    def _claim(self, subscribe: tuple[str, ...]) -> list[str]:
+        """Adds the names of the table, all of which the client holds; the others are returned."""
+        wanted = set(subscribe)
+        # The table's own strings, which all streams share.
+        self.names = {name for name in self.table if name in wanted}
+        return [] if len(self.names) == len(wanted) else [name for name in subscribe if name not in self.names]
+
     def _add(self, name: str, claimed: Mapping[str, str]) -> None:
         # A thousand streams name the same thousand clusters: interned, they share the strings.
         name = sys.intern(name)
@@ -247,18 +267,20 @@ class Subscription:
                 self.note(name, Claim(claim))
             return
         if not known and name in self.table:
-            self.behind[name] = None
+            self.behind.put(name, None, listed=True)
         self.force(name)
 
-    def _widen(self, claimed: Mapping[str, str]) -> None:
+    def _widen(self, claimed: Mapping[str, str], *, in_step: bool) -> None:
         if self.wildcard:
             return
         self.wildcard = self.reply_due = True
-        # A thousand streams come back at once, most of them in step: what is in step costs one comparison a name.
+        if in_step:
+            return
         differing = [name for name, resource in self.table.items() if claimed.get(name) != resource.version]
         for name in (*differing, *sorted(claimed.keys() - self.table.keys())):
             if name not in self.names:
-                self.behind[name] = Claim(claimed[name]) if name in claimed else None
+                held = Claim(claimed[name]) if name in claimed else None
+                self.behind.put(name, held, listed=name in self.table)
                 self.queue[name] = None
 
     def _narrow(self) -> None:
@@ -268,7 +290,7 @@ class Subscription:
                 self._forget(name)
 
     def _forget(self, name: str) -> None:
-        self.behind.pop(name, None)
+        self.behind.drop(name)
         self.queue.pop(name, None)
         self.forced.discard(name)
         self.held_back.discard(name)
@@ -279,6 +301,6 @@ class Subscription:
     def _shrink(self) -> None:
         # A dict keeps the room of its largest day: 10,000 names at the cold start would cost every stream for ever.
         if not self.behind:
-            self.behind = {}
+            self.behind = Behind()
         if not self.queue:
             self.queue = {}

@@ -1,6 +1,7 @@
 -- Runs after authorization has allowed the request. In: the identity authorization wrote into dynamic metadata, a flat list
--- {name, value, name, value, ...}. Out: those headers, one line each (ext_authz itself cannot send a header twice), and a
--- request without the credential in Sec-WebSocket-Protocol. Law: no identity, no backend.
+-- {name, value, name, value, ...}, or the word of arrival.lua that it has written a known verdict's. Out: those headers, one
+-- line each (ext_authz itself cannot send a header twice), and a request without the credential in Sec-WebSocket-Protocol.
+-- Law: no identity, no backend; one identity and not two.
 
 local BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 
@@ -20,13 +21,18 @@ local function without_bearer_protocol(headers)
 end
 
 function envoy_on_request(handle)
-  local decision = handle:streamInfo():dynamicMetadata():get("envoy.filters.http.ext_authz")
-  local identity = decision and decision["identity"]
-  if type(identity) ~= "table" or #identity < 2 then
+  local metadata = handle:streamInfo():dynamicMetadata()
+  local known = metadata:get("isthmus.verdict")
+  if known and known.hit == true then
+    return
+  end
+  local decision = metadata:get("envoy.filters.http.ext_authz")
+  local identity = decision and decision.identity
+  local headers = handle:headers()
+  if type(identity) ~= "table" or #identity < 2 or headers:get("x-remote-user") ~= nil then
     handle:respond({ [":status"] = "500" }, "no identity was established")
     return
   end
-  local headers = handle:headers()
   for index = 1, #identity, 2 do
     headers:add(identity[index], identity[index + 1])
   end

@@ -1,24 +1,13 @@
--- Runs before authorization. In: a request whose identity headers were stripped and whose x-isthmus-route header holds its
--- normalised path (both done by early header mutation, before routing). Out: a request that has a route, and what TLS
--- verification came to. Law: it adds facts only Envoy knows and decides nothing.
+-- Gives a route to a request that has none. In: a request whose x-isthmus-route header holds its normalised path (early
+-- header mutation wrote it, before routing). Out: a request that has a route. Law: it decides nothing but which scope.
 
 local ROUTE_HEADER = "x-isthmus-route"
 local CORE_SCOPE = "/-/isthmus-core/-"
 
-function envoy_on_request(handle)
-  local info = handle:streamInfo()
-
-  -- The listener accepts client certificates it cannot verify, so that they can be answered with 401 instead of a broken
-  -- handshake. Authorization must therefore be told which certificates were verified; silence means "not verified".
-  local tls = info:downstreamSslConnection()
-  if tls ~= nil and tls:peerCertificatePresented() and tls:peerCertificateValidated() then
-    info:dynamicMetadata():set("isthmus.tls", "client_certificate_verified", true)
-  end
-
+return function(handle, info, headers)
   if info:routeName() ~= "" then
     return
   end
-  local headers = handle:headers()
   local route = headers:get(ROUTE_HEADER)
 
   -- The OpenAPI v3 document of a registered group-version is served by its backend, so it lives in that scope.

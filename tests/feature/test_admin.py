@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from types import MappingProxyType
 
 import aiohttp
 import grpc
 import pytest
+import yaml
 from aiohttp.test_utils import TestServer
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from prometheus_client import CollectorRegistry, Counter
 
 from controlplane.admin.pages import application
@@ -19,8 +21,10 @@ from controlplane.aio import Watchable
 from controlplane.cli import main
 from controlplane.model.apiservice import ApiService, GroupVersion, ServiceReference
 from controlplane.model.problem import Origin, Problem
+from controlplane.model.resource import CLUSTER
 from controlplane.model.topology import Api, Topology
 from controlplane.registry.resolve import PASSED
+from controlplane.xds.status import Withheld
 
 PROBLEM = Problem(Origin("a.yaml", 2), "Service ns/svc", "spec.ports", "Required value", "list a port")
 SETTINGS = """
@@ -39,7 +43,7 @@ def a_topology() -> Topology:
 
 
 async def test_isthmus_status_shows_registrations_and_problems(tmp_path: Path) -> None:
-    """The table is on stdout, problems are sentences on stderr, and JSON has both."""
+    """The table is on stdout, problems are sentences on stderr, and JSON and YAML have both."""
     server = grpc.aio.server()
     topology = Watchable(a_topology())
     faces = handlers(topology, lambda: [PROBLEM], tuple, epoch=lambda: 0.0, pause=asyncio.Event().wait)
@@ -51,12 +55,62 @@ async def test_isthmus_status_shows_registrations_and_problems(tmp_path: Path) -
 
     table = await asyncio.to_thread(CliRunner().invoke, main, ["status", "--config", str(config)])
     as_json = await asyncio.to_thread(CliRunner().invoke, main, ["status", "--config", str(config), "-o", "json"])
+    as_yaml = await asyncio.to_thread(CliRunner().invoke, main, ["status", "--config", str(config), "-o", "yaml"])
     await server.stop(None)
 
     assert table.exit_code == 0
     assert "v1.a.io   ns/svc    True" in table.stdout
     assert f"{PROBLEM}\n" == table.stderr
-    assert '"path": "a.yaml"' in as_json.stdout
+    assert json.loads(as_json.stdout) == yaml.safe_load(as_yaml.stdout)
+    assert json.loads(as_json.stdout)["problems"][0]["path"] == "a.yaml"
+    assert json.loads(as_json.stdout)["apiServices"][0]["programmedReason"] == "NoProxies"
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "left"),
+    [
+        ([], "Confirmed for proxy a and 1 more: 9 of 10 Cluster resources go now.\n", []),
+        (["--group", "inner"], "Confirmed for proxy b: 9 of 10 Cluster resources go now.\n", ["edge"]),
+        (["--group", ""], "No removals are withheld, so there is nothing to confirm.\n", ["edge", "inner"]),
+    ],
+)
+async def test_withheld_removals_are_told_and_confirmed(
+    options: list[str], told: str, left: list[str], tmp_path: Path
+) -> None:
+    """`isthmus status` names them until `isthmus confirm-removals` lets those of a group, or all, go."""
+    waiting = [Withheld("a", "edge", CLUSTER, 9, 10), Withheld("b", "inner", CLUSTER, 9, 10)]
+
+    def confirm(group: str | None) -> int:
+        released = [one for one in waiting if group in (None, one.group)]
+        for one in released:
+            waiting.remove(one)
+        return len(released)
+
+    server = grpc.aio.server()
+    faces = handlers(
+        Watchable(Topology()),
+        list,
+        tuple,
+        withheld=lambda: waiting,
+        confirm=confirm,
+        epoch=lambda: 0.0,
+        pause=asyncio.Event().wait,
+    )
+    server.add_generic_rpc_handlers(tuple(faces))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    config = tmp_path / "isthmus.yaml"
+    config.write_text(f'{SETTINGS}admin: {{listen: "127.0.0.1:{port}"}}\n')
+
+    async def run(*arguments: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, main, [*arguments, "--config", str(config)])
+
+    before, confirmed, after = await run("status"), await run("confirm-removals", *options), await run("status")
+    await server.stop(None)
+
+    assert before.stderr.count("9 of 10 Cluster resources would go from proxy") == 2
+    assert (confirmed.exit_code, confirmed.stdout) == (0, told)
+    assert [line.split(": ")[1] for line in after.stderr.splitlines()] == [f"node group {name}" for name in left]
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,13 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import pytest
-import structlog
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryRequest,
@@ -35,7 +34,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "embedding.md").
 AGGREGATED = "/envoy.service.discovery.v3.AggregatedDiscoveryService"
 PATIENCE = 10
 
-Response = DeltaDiscoveryResponse | DiscoveryResponse
+Response: TypeAlias = DeltaDiscoveryResponse | DiscoveryResponse
 
 
 class Client:
@@ -83,18 +82,12 @@ class Client:
     async def code(self) -> grpc.StatusCode:
         """The status that the server ends the stream with."""
         async with asyncio.timeout(PATIENCE):
-            return await self._call.code()
+            code: grpc.StatusCode = await self._call.code()
+        return code
 
     async def close(self) -> None:
         """Ends the stream and the connection."""
         await self._channel.close()
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Keeps the log out of the tests' output."""
-    with structlog.testing.capture_logs():
-        yield
 
 
 @asynccontextmanager

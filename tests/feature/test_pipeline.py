@@ -62,7 +62,12 @@ class Run:
         self.pipeline = Pipeline(
             registry=Registry(dns_template="{name}.{namespace}.svc", core=None),
             translator=Translator(
-                FrontDoor("127.0.0.1", 8443, Scripts("-- scope", "-- identity"), asks_for_client_certificates=False),
+                FrontDoor(
+                    "127.0.0.1",
+                    8443,
+                    Scripts("-- verdicts", "-- scope", "-- arrival", "-- identity"),
+                    asks_for_client_certificates=False,
+                ),
                 authorization=Address.parse("unix:/run/authorization.sock"),
                 discovery=Address.parse("unix:/run/discovery.sock"),
             ),

@@ -18,8 +18,6 @@ import yaml
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
-from envoy.service.status.v3.csds_pb2 import ERROR, SYNCED, ClientStatusRequest, ClientStatusResponse
-from google.protobuf import json_format
 from prometheus_client import CollectorRegistry
 
 from controlplane.admin.pages import application
@@ -32,13 +30,11 @@ from controlplane.model.resource import CLUSTER, SECRET, EnvoyResource, Resource
 from controlplane.model.topology import Topology
 from controlplane.snapshot.cache import SnapshotCache
 from controlplane.snapshot.snapshot import Snapshot
-from controlplane.xds.csds import handlers as csds_handlers
 from controlplane.xds.metrics import XdsMetrics
 from controlplane.xds.report import proxies
 from controlplane.xds.service import XdsService
 
 AGGREGATED = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
-CSDS = "/envoy.service.status.v3.ClientStatusDiscoveryService"
 SETTINGS = """
 frontDoor: {certificateFile: a, privateKeyFile: b}
 manifests: m
@@ -64,7 +60,6 @@ class ControlPlane:
         self._server.add_generic_rpc_handlers(
             (
                 *self.xds.handlers(),
-                *csds_handlers(self.connected, lambda: 0.0),
                 *status_handlers(Watchable(Topology()), list, self.connected, epoch=lambda: 0.0, pause=self.pause),
             )
         )
@@ -86,7 +81,7 @@ class ControlPlane:
 
     def connected(self) -> tuple[Proxy, ...]:
         """What `app` would tell."""
-        return proxies(self.xds.statuses(), self.cache.latest() or Snapshot(), self.xds.rejections())
+        return proxies(self.xds.statuses())
 
     def states(self) -> dict[str, str]:
         """The state of each proxy."""
@@ -111,14 +106,6 @@ class ControlPlane:
         """Runs `isthmus proxies`."""
         arguments = ["proxies", "--config", str(self.config), *options]
         return await asyncio.to_thread(CliRunner().invoke, main, arguments)
-
-    async def ask_csds(self, **request: object) -> ClientStatusResponse:
-        """Asks CSDS once."""
-        message = json_format.ParseDict(request, ClientStatusRequest())
-        call = self.channel.unary_unary(
-            f"{CSDS}/FetchClientStatus", ClientStatusRequest.SerializeToString, ClientStatusResponse.FromString
-        )
-        return await call(message)
 
 
 @pytest.fixture(autouse=True)
@@ -257,43 +244,3 @@ async def test_watch_that_loses_its_control_plane_says_so(tmp_path: Path) -> Non
 
     assert (result.exit_code, result.stdout) == (1, "no proxies connected\n")
     assert result.stderr.startswith("no control plane answers at 127.0.0.1:")
-
-
-async def test_csds_tells_the_state_of_both(two: ControlPlane) -> None:
-    """Each type of each proxy, the rejected secret by name, and no content of it."""
-    answer = await two.ask_csds()
-
-    assert [
-        (config.node.id, [(entry.type_url, entry.name, entry.config_status) for entry in config.generic_xds_configs])
-        for config in answer.config
-    ] == [
-        ("envoy-1", [(CLUSTER, "", SYNCED)]),
-        ("envoy-2", [(SECRET, "", ERROR), (SECRET, "front-proxy", ERROR)]),
-    ]
-    assert answer.config[1].generic_xds_configs[1].error_state.details == "not a key"
-    assert KEY not in answer.SerializeToString()
-
-
-async def test_csds_stream_answers_every_request(two: ControlPlane) -> None:
-    """Each with the matchers of that request."""
-    call = two.channel.stream_stream(
-        f"{CSDS}/StreamClientStatus", ClientStatusRequest.SerializeToString, ClientStatusResponse.FromString
-    )()
-    found = []
-    for node_id in ("envoy-2", "envoy-1"):
-        matcher = {"node_id": {"exact": node_id}}
-        await call.write(json_format.ParseDict({"node_matchers": [matcher]}, ClientStatusRequest()))
-        found.append([config.node.id for config in (await call.read()).config])
-    await call.done_writing()
-
-    assert found == [["envoy-2"], ["envoy-1"]]
-    assert await call.code() is grpc.StatusCode.OK
-
-
-async def test_csds_refuses_matchers_it_does_not_serve(two: ControlPlane) -> None:
-    """The sentence says what to ask instead."""
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await two.ask_csds(node_matchers=[{"node_id": {"safe_regex": {"regex": ".*"}}}])
-
-    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "ask for that" in str(raised.value.details())

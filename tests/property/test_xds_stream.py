@@ -15,6 +15,7 @@ from unit.xds.client import Answer, Client, build
 
 from controlplane.model.resource import CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, EnvoyResource, ResourceName
 from controlplane.snapshot.snapshot import Snapshot
+from controlplane.xds.guard import ShrinkLimit
 from controlplane.xds.quarantine import Quarantine
 from controlplane.xds.stream import Protocol
 
@@ -65,6 +66,7 @@ class XdsStream(RuleBasedStateMachine):
     """One Envoy, its control plane, and time."""
 
     protocol = Protocol.DELTA
+    shrink_limit: ShrinkLimit | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,14 +76,18 @@ class XdsStream(RuleBasedStateMachine):
         # What the Envoy holds, and since when what it holds differs from what it shall hold.
         self.held: dict[str, dict[str, bytes]] = {type_url: {} for type_url in (*WILDCARDS, ENDPOINTS)}
         self.out_of_step: dict[tuple[str, str], float] = {}
-        # Clusters that the server knows to be held: of a rejected response it cannot know.
-        self.known: set[str] = set()
+        # What the server knows to be held: of a rejected response it cannot know.
+        self.known: dict[str, set[str]] = {type_url: set() for type_url in self.held}
+        # The most that was held and wanted of each guarded type since the stream began or everything was confirmed.
+        self.sizes = dict.fromkeys(WILDCARDS, 0)
+        self.confirmed = -1
         self.now = 100.0
         self.connect()
 
     def connect(self) -> None:
         """Opens a stream; nothing of an earlier one survives but what the Envoy holds."""
-        self.client = Client(self.snapshot, self.protocol, quarantine=self.quarantine, wait_limit=WAIT_LIMIT)
+        options = {"wait_limit": WAIT_LIMIT, "shrink_limit": self.shrink_limit, "confirmed": self.confirmed}
+        self.client = Client(self.snapshot, self.protocol, quarantine=self.quarantine, **options)
         self.client.now = self.now
         self.names: set[str] = set()
         self.asked: set[str] = set()
@@ -115,6 +121,10 @@ class XdsStream(RuleBasedStateMachine):
             for name in table
             if ResourceName(type_url, name) not in keys
         ]
+        for type_url in WILDCARDS:
+            if type_url in self.asked:
+                size = min(len(self.known[type_url]), len(self.snapshot.table(type_url)))
+                self.sizes[type_url] = max(self.sizes[type_url], size)
         self.snapshot = self.snapshot.updated(resources, gone)
         self.client.offer(self.snapshot)
         self.compare()
@@ -148,6 +158,7 @@ class XdsStream(RuleBasedStateMachine):
         self.names -= names
         for name in names:
             self.held[ENDPOINTS].pop(name, None)
+            self.known[ENDPOINTS].discard(name)
         if self.protocol is Protocol.STATE_OF_THE_WORLD:
             self.ask(ENDPOINTS)
 
@@ -190,9 +201,12 @@ class XdsStream(RuleBasedStateMachine):
         if self.protocol is Protocol.STATE_OF_THE_WORLD:
             # Nobody told the server what is held, so it cannot guard it: the Envoy starts afresh.
             self.held = {type_url: {} for type_url in self.held}
-            self.known = set()
+            self.known = {type_url: set() for type_url in self.held}
+            self.sizes = dict.fromkeys(WILDCARDS, 0)
             return
-        self.known = set(self.held[CLUSTER])
+        self.known = {type_url: set(held) for type_url, held in self.held.items()}
+        unconfirmed = self.snapshot.generation > self.confirmed
+        self.sizes = {type_url: len(self.held[type_url]) if unconfirmed else 0 for type_url in WILDCARDS}
         for type_url in (*WILDCARDS, ENDPOINTS):
             self.asked.add(type_url)
             versions = {name: version(body) for name, body in self.held[type_url].items()}
@@ -200,7 +214,9 @@ class XdsStream(RuleBasedStateMachine):
         self.names = names
 
     @rule(
-        kind=st.sampled_from(["subscribe", "endpoints", "unsubscribe", "stale", "wait", "wait long", "reconnect"]),
+        kind=st.sampled_from(
+            ["subscribe", "endpoints", "unsubscribe", "stale", "wait", "wait long", "reconnect", "confirm"]
+        ),
         type_url=st.sampled_from((*WILDCARDS, ENDPOINTS)),
         names=st.sets(st.sampled_from(CLUSTERS), min_size=1),
     )
@@ -220,6 +236,14 @@ class XdsStream(RuleBasedStateMachine):
             self.wait(WAIT_LIMIT + 1)
         elif kind == "reconnect":
             self.reconnect()
+        elif kind == "confirm":
+            self.confirm()
+
+    def confirm(self) -> None:
+        """Somebody confirms whatever the latest snapshot removes."""
+        self.confirmed = self.snapshot.generation
+        self.client.stream.confirm(self.confirmed)
+        self.sizes = dict.fromkeys(WILDCARDS, 0)
 
     # What the Envoy does.
 
@@ -260,9 +284,8 @@ class XdsStream(RuleBasedStateMachine):
             if answer.type_url == ENDPOINTS:
                 good = {name: body for name, body in good.items() if name in self.names}
             held.update(good)
-        if answer.type_url == CLUSTER:
-            self.known &= held.keys()
-            self.known |= held.keys() & answer.resources.keys() if not bad else set()
+        acknowledged = set() if bad else set(answer.resources)
+        self.known[answer.type_url] = (self.known[answer.type_url] | acknowledged) & set(held)
         names = self.subscription(answer.type_url)
         if bad:
             self.client.nack(answer, names, reason=f"rejected: {min(bad)}")
@@ -299,6 +322,7 @@ class XdsStream(RuleBasedStateMachine):
         self.last_nonce = int(answer.nonce)
         rejected = {(rejection.key, rejection.version) for rejection in self.quarantine}
         held = self.held[answer.type_url]
+        self.check_guard(answer)
         for name, body in answer.resources.items():
             assert (ResourceName(answer.type_url, name), version(body)) not in rejected
 
@@ -310,6 +334,26 @@ class XdsStream(RuleBasedStateMachine):
                 removed |= held.keys() - answer.resources.keys()
             for name in removed:
                 self.check_cluster_removal(name)
+
+    def check_guard(self, answer: Answer) -> None:
+        """Nothing that the server knows to be held leaves while too much of any type would, and nobody confirmed it."""
+        removed = set(answer.removed)
+        if self.protocol is Protocol.STATE_OF_THE_WORLD and answer.type_url in WILDCARDS:
+            removed = self.known[answer.type_url] - answer.resources.keys()
+
+        assert not removed & self.known[answer.type_url] or not self.shrinks_too_far()
+
+    def shrinks_too_far(self) -> bool:
+        """Whether the snapshot takes more of some type than the limit, without leave."""
+        return (
+            self.shrink_limit is not None
+            and self.snapshot.generation > self.confirmed
+            and any(
+                self.shrink_limit.exceeded(size, len(self.snapshot.table(type_url)))
+                and self.known[type_url] - self.snapshot.table(type_url).keys()
+                for type_url, size in self.sizes.items()
+            )
+        )
 
     def check_route(self, name: str, body: bytes) -> None:
         """A route leaves only when the Envoy has acknowledged its clusters, or after the limit."""
@@ -330,20 +374,36 @@ class XdsStream(RuleBasedStateMachine):
     @invariant()
     def status_can_be_told(self) -> None:
         """The status is available in every state and agrees with what was asked."""
-        assert self.asked == {kind.type_url for kind in self.client.stream.status().types}
+        types = self.client.stream.status().types
+
+        assert self.asked == {kind.type_url for kind in types}
+        assert all(kind.withheld <= kind.behind for kind in types)
+        assert all(len(list(kind.resources())) >= kind.behind for kind in types)
 
     def teardown(self) -> None:
-        """Answered to the end, the Envoy holds the snapshot, except for what it rejects."""
+        """Answered to the end, the Envoy holds the snapshot, except for what it rejects.
+
+        Removals may have to be confirmed; for all the rest that makes no difference.
+        """
         for type_url in WILDCARDS:
             self.subscribe(type_url)
-        for _ in range(6):
-            self.answer_everything()
-            self.wait(WAIT_LIMIT)
+        self.come_to_rest()
+        for type_url in WILDCARDS:
+            for name in self.snapshot.table(type_url):
+                self.check_end(type_url, name)
+        self.confirm()
+        self.come_to_rest()
         for type_url in WILDCARDS:
             for name in {*self.snapshot.table(type_url), *self.held[type_url]}:
                 self.check_end(type_url, name)
         for name in self.names & self.asked_endpoints():
             self.check_end(ENDPOINTS, name)
+
+    def come_to_rest(self) -> None:
+        """Whatever waits for an answer or for time has it."""
+        for _ in range(6):
+            self.answer_everything()
+            self.wait(WAIT_LIMIT)
 
     def asked_endpoints(self) -> set[str]:
         """The endpoints that the snapshot has or the Envoy holds."""
@@ -360,12 +420,24 @@ class XdsStream(RuleBasedStateMachine):
             assert held is None or unsaid or (type_url == CLUSTER and name in users)
         elif is_bad(wanted.body):
             assert held != wanted.body
-        elif type_url != SCOPED_ROUTE or self.references[wanted.body] <= self.known:
+        elif type_url != SCOPED_ROUTE or self.references[wanted.body] <= self.known[CLUSTER]:
             assert wanted.body == held
 
 
 class StateOfTheWorldStream(XdsStream):
     """The same Envoy, speaking the other variant."""
+
+    protocol = Protocol.STATE_OF_THE_WORLD
+
+
+class GuardedStream(XdsStream):
+    """The same under a guard, which adds up small steps for as long as there are any."""
+
+    shrink_limit = ShrinkLimit(percent=50, at_least=2, seconds=1e6)
+
+
+class GuardedStateOfTheWorldStream(GuardedStream):
+    """The same in the other variant."""
 
     protocol = Protocol.STATE_OF_THE_WORLD
 
@@ -378,3 +450,7 @@ TestDelta = XdsStream.TestCase
 TestDelta.settings = _SETTINGS
 TestStateOfTheWorld = StateOfTheWorldStream.TestCase
 TestStateOfTheWorld.settings = _SETTINGS
+TestGuarded = GuardedStream.TestCase
+TestGuarded.settings = _SETTINGS
+TestGuardedStateOfTheWorld = GuardedStateOfTheWorldStream.TestCase
+TestGuardedStateOfTheWorld.settings = _SETTINGS

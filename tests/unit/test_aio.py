@@ -49,3 +49,14 @@ async def test_a_cancelled_waiter_leaves_nothing_behind() -> None:
     await asyncio.gather(waiter, return_exceptions=True)
 
     assert not watchable._waiters
+
+
+def test_listeners_are_told_of_every_publication_while_they_listen() -> None:
+    """A listener is called at each new value, not at the identical object, and not after it stopped listening."""
+    watchable, told = Watchable("first"), []
+    with watchable.telling(lambda: told.append(watchable.value)):
+        watchable.publish("second")
+        watchable.publish(watchable.value)
+    watchable.publish("third")
+
+    assert ["second"] == told

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n controlplane/api/v1/status.proto\x12\x13\x63ontrolplane.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\x94\x01\n\x11GetStatusResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12;\n\x0c\x61pi_services\x18\x02 \x03(\x0b\x32%.controlplane.api.v1.ApiServiceStatus\x12.\n\x08problems\x18\x03 \x03(\x0b\x32\x1c.controlplane.api.v1.Problem\"x\n\x10\x41piServiceStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x11\n\tendpoints\x18\x06 \x03(\t\"j\n\x07Problem\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\r\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t\"\x14\n\x12ListProxiesRequest\"H\n\x13ListProxiesResponse\x12\x31\n\x07proxies\x18\x01 \x03(\x0b\x32 .controlplane.api.v1.ProxyStatus\"\x91\x02\n\x0bProxyStatus\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x14\n\x0cnode_cluster\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0c\n\x04peer\x18\x04 \x01(\t\x12\x10\n\x08protocol\x18\x05 \x01(\t\x12\x30\n\x0c\x63onnected_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12offered_generation\x18\x07 \x01(\x04\x12\x18\n\x10\x61\x63ked_generation\x18\x08 \x01(\x04\x12\r\n\x05state\x18\t \x01(\t\x12\x33\n\x05types\x18\n \x03(\x0b\x32$.controlplane.api.v1.ProxyTypeStatus\"\xaf\x02\n\x0fProxyTypeStatus\x12\x10\n\x08type_url\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08wildcard\x18\x03 \x01(\x08\x12\r\n\x05names\x18\x04 \x01(\r\x12\x0e\n\x06\x62\x65hind\x18\x05 \x01(\r\x12\x12\n\nsent_nonce\x18\x06 \x01(\t\x12+\n\x07sent_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61\x63ked_nonce\x18\x08 \x01(\t\x12,\n\x08\x61\x63ked_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\n \x01(\t\x12\x37\n\x08rejected\x18\x0b \x03(\x0b\x32%.controlplane.api.v1.RejectedResource\"A\n\x10RejectedResource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t2\xb2\x02\n\rStatusService\x12Z\n\tGetStatus\x12%.controlplane.api.v1.GetStatusRequest\x1a&.controlplane.api.v1.GetStatusResponse\x12`\n\x0bListProxies\x12\'.controlplane.api.v1.ListProxiesRequest\x1a(.controlplane.api.v1.ListProxiesResponse\x12\x63\n\x0cWatchProxies\x12\'.controlplane.api.v1.ListProxiesRequest\x1a(.controlplane.api.v1.ListProxiesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n controlplane/api/v1/status.proto\x12\x13\x63ontrolplane.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\x94\x01\n\x11GetStatusResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12;\n\x0c\x61pi_services\x18\x02 \x03(\x0b\x32%.controlplane.api.v1.ApiServiceStatus\x12.\n\x08problems\x18\x03 \x03(\x0b\x32\x1c.controlplane.api.v1.Problem\"\xc3\x01\n\x10\x41piServiceStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x11\n\tendpoints\x18\x06 \x03(\t\x12\x12\n\nprogrammed\x18\x07 \x01(\t\x12\x19\n\x11programmed_reason\x18\x08 \x01(\t\x12\x1a\n\x12programmed_message\x18\t \x01(\t\"j\n\x07Problem\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\r\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t\"\x14\n\x12ListProxiesRequest\"H\n\x13ListProxiesResponse\x12\x31\n\x07proxies\x18\x01 \x03(\x0b\x32 .controlplane.api.v1.ProxyStatus\"\xa0\x02\n\x0bProxyStatus\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x14\n\x0cnode_cluster\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0c\n\x04peer\x18\x04 \x01(\t\x12\x10\n\x08protocol\x18\x05 \x01(\t\x12\x30\n\x0c\x63onnected_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12offered_generation\x18\x07 \x01(\x04\x12\x18\n\x10\x61\x63ked_generation\x18\x08 \x01(\x04\x12\r\n\x05state\x18\t \x01(\t\x12\x33\n\x05types\x18\n \x03(\x0b\x32$.controlplane.api.v1.ProxyTypeStatus\x12\r\n\x05group\x18\x0b \x01(\t\"\xc1\x02\n\x0fProxyTypeStatus\x12\x10\n\x08type_url\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08wildcard\x18\x03 \x01(\x08\x12\r\n\x05names\x18\x04 \x01(\r\x12\x0e\n\x06\x62\x65hind\x18\x05 \x01(\r\x12\x12\n\nsent_nonce\x18\x06 \x01(\t\x12+\n\x07sent_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61\x63ked_nonce\x18\x08 \x01(\t\x12,\n\x08\x61\x63ked_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\n \x01(\t\x12\x37\n\x08rejected\x18\x0b \x03(\x0b\x32%.controlplane.api.v1.RejectedResource\x12\x10\n\x08withheld\x18\x0c \x01(\r\"A\n\x10RejectedResource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"6\n\x16\x43onfirmRemovalsRequest\x12\x12\n\x05group\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_group\"c\n\x17\x43onfirmRemovalsResponse\x12\x0f\n\x07streams\x18\x01 \x01(\r\x12\x37\n\x08released\x18\x02 \x03(\x0b\x32%.controlplane.api.v1.WithheldRemovals\"d\n\x10WithheldRemovals\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x10\n\x08type_url\x18\x03 \x01(\t\x12\x10\n\x08withheld\x18\x04 \x01(\r\x12\x0c\n\x04held\x18\x05 \x01(\r2\xa0\x03\n\rStatusService\x12Z\n\tGetStatus\x12%.controlplane.api.v1.GetStatusRequest\x1a&.controlplane.api.v1.GetStatusResponse\x12`\n\x0bListProxies\x12\'.controlplane.api.v1.ListProxiesRequest\x1a(.controlplane.api.v1.ListProxiesResponse\x12\x63\n\x0cWatchProxies\x12\'.controlplane.api.v1.ListProxiesRequest\x1a(.controlplane.api.v1.ListProxiesResponse0\x01\x12l\n\x0f\x43onfirmRemovals\x12+.controlplane.api.v1.ConfirmRemovalsRequest\x1a,.controlplane.api.v1.ConfirmRemovalsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,20 +36,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_end=108
   _globals['_GETSTATUSRESPONSE']._serialized_start=111
   _globals['_GETSTATUSRESPONSE']._serialized_end=259
-  _globals['_APISERVICESTATUS']._serialized_start=261
-  _globals['_APISERVICESTATUS']._serialized_end=381
-  _globals['_PROBLEM']._serialized_start=383
-  _globals['_PROBLEM']._serialized_end=489
-  _globals['_LISTPROXIESREQUEST']._serialized_start=491
-  _globals['_LISTPROXIESREQUEST']._serialized_end=511
-  _globals['_LISTPROXIESRESPONSE']._serialized_start=513
-  _globals['_LISTPROXIESRESPONSE']._serialized_end=585
-  _globals['_PROXYSTATUS']._serialized_start=588
-  _globals['_PROXYSTATUS']._serialized_end=861
-  _globals['_PROXYTYPESTATUS']._serialized_start=864
-  _globals['_PROXYTYPESTATUS']._serialized_end=1167
-  _globals['_REJECTEDRESOURCE']._serialized_start=1169
-  _globals['_REJECTEDRESOURCE']._serialized_end=1234
-  _globals['_STATUSSERVICE']._serialized_start=1237
-  _globals['_STATUSSERVICE']._serialized_end=1543
+  _globals['_APISERVICESTATUS']._serialized_start=262
+  _globals['_APISERVICESTATUS']._serialized_end=457
+  _globals['_PROBLEM']._serialized_start=459
+  _globals['_PROBLEM']._serialized_end=565
+  _globals['_LISTPROXIESREQUEST']._serialized_start=567
+  _globals['_LISTPROXIESREQUEST']._serialized_end=587
+  _globals['_LISTPROXIESRESPONSE']._serialized_start=589
+  _globals['_LISTPROXIESRESPONSE']._serialized_end=661
+  _globals['_PROXYSTATUS']._serialized_start=664
+  _globals['_PROXYSTATUS']._serialized_end=952
+  _globals['_PROXYTYPESTATUS']._serialized_start=955
+  _globals['_PROXYTYPESTATUS']._serialized_end=1276
+  _globals['_REJECTEDRESOURCE']._serialized_start=1278
+  _globals['_REJECTEDRESOURCE']._serialized_end=1343
+  _globals['_CONFIRMREMOVALSREQUEST']._serialized_start=1345
+  _globals['_CONFIRMREMOVALSREQUEST']._serialized_end=1399
+  _globals['_CONFIRMREMOVALSRESPONSE']._serialized_start=1401
+  _globals['_CONFIRMREMOVALSRESPONSE']._serialized_end=1500
+  _globals['_WITHHELDREMOVALS']._serialized_start=1502
+  _globals['_WITHHELDREMOVALS']._serialized_end=1602
+  _globals['_STATUSSERVICE']._serialized_start=1605
+  _globals['_STATUSSERVICE']._serialized_end=2021
 # @@protoc_insertion_point(module_scope)

@@ -24,20 +24,26 @@ class GetStatusResponse(_message.Message):
     def __init__(self, generation: _Optional[int] = ..., api_services: _Optional[_Iterable[_Union[ApiServiceStatus, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ...) -> None: ...
 
 class ApiServiceStatus(_message.Message):
-    __slots__ = ("name", "service", "available", "reason", "message", "endpoints")
+    __slots__ = ("name", "service", "available", "reason", "message", "endpoints", "programmed", "programmed_reason", "programmed_message")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMMED_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMMED_REASON_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMMED_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     name: str
     service: str
     available: str
     reason: str
     message: str
     endpoints: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., service: _Optional[str] = ..., available: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., endpoints: _Optional[_Iterable[str]] = ...) -> None: ...
+    programmed: str
+    programmed_reason: str
+    programmed_message: str
+    def __init__(self, name: _Optional[str] = ..., service: _Optional[str] = ..., available: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., endpoints: _Optional[_Iterable[str]] = ..., programmed: _Optional[str] = ..., programmed_reason: _Optional[str] = ..., programmed_message: _Optional[str] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("path", "document", "subject", "field", "message", "remedy")
@@ -66,7 +72,7 @@ class ListProxiesResponse(_message.Message):
     def __init__(self, proxies: _Optional[_Iterable[_Union[ProxyStatus, _Mapping]]] = ...) -> None: ...
 
 class ProxyStatus(_message.Message):
-    __slots__ = ("node_id", "node_cluster", "version", "peer", "protocol", "connected_at", "offered_generation", "acked_generation", "state", "types")
+    __slots__ = ("node_id", "node_cluster", "version", "peer", "protocol", "connected_at", "offered_generation", "acked_generation", "state", "types", "group")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     NODE_CLUSTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +83,7 @@ class ProxyStatus(_message.Message):
     ACKED_GENERATION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     node_cluster: str
     version: str
@@ -87,10 +94,11 @@ class ProxyStatus(_message.Message):
     acked_generation: int
     state: str
     types: _containers.RepeatedCompositeFieldContainer[ProxyTypeStatus]
-    def __init__(self, node_id: _Optional[str] = ..., node_cluster: _Optional[str] = ..., version: _Optional[str] = ..., peer: _Optional[str] = ..., protocol: _Optional[str] = ..., connected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., offered_generation: _Optional[int] = ..., acked_generation: _Optional[int] = ..., state: _Optional[str] = ..., types: _Optional[_Iterable[_Union[ProxyTypeStatus, _Mapping]]] = ...) -> None: ...
+    group: str
+    def __init__(self, node_id: _Optional[str] = ..., node_cluster: _Optional[str] = ..., version: _Optional[str] = ..., peer: _Optional[str] = ..., protocol: _Optional[str] = ..., connected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., offered_generation: _Optional[int] = ..., acked_generation: _Optional[int] = ..., state: _Optional[str] = ..., types: _Optional[_Iterable[_Union[ProxyTypeStatus, _Mapping]]] = ..., group: _Optional[str] = ...) -> None: ...
 
 class ProxyTypeStatus(_message.Message):
-    __slots__ = ("type_url", "state", "wildcard", "names", "behind", "sent_nonce", "sent_at", "acked_nonce", "acked_at", "error", "rejected")
+    __slots__ = ("type_url", "state", "wildcard", "names", "behind", "sent_nonce", "sent_at", "acked_nonce", "acked_at", "error", "rejected", "withheld")
     TYPE_URL_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     WILDCARD_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +110,7 @@ class ProxyTypeStatus(_message.Message):
     ACKED_AT_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
+    WITHHELD_FIELD_NUMBER: _ClassVar[int]
     type_url: str
     state: str
     wildcard: bool
@@ -113,7 +122,8 @@ class ProxyTypeStatus(_message.Message):
     acked_at: _timestamp_pb2.Timestamp
     error: str
     rejected: _containers.RepeatedCompositeFieldContainer[RejectedResource]
-    def __init__(self, type_url: _Optional[str] = ..., state: _Optional[str] = ..., wildcard: _Optional[bool] = ..., names: _Optional[int] = ..., behind: _Optional[int] = ..., sent_nonce: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acked_nonce: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., error: _Optional[str] = ..., rejected: _Optional[_Iterable[_Union[RejectedResource, _Mapping]]] = ...) -> None: ...
+    withheld: int
+    def __init__(self, type_url: _Optional[str] = ..., state: _Optional[str] = ..., wildcard: _Optional[bool] = ..., names: _Optional[int] = ..., behind: _Optional[int] = ..., sent_nonce: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acked_nonce: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., error: _Optional[str] = ..., rejected: _Optional[_Iterable[_Union[RejectedResource, _Mapping]]] = ..., withheld: _Optional[int] = ...) -> None: ...
 
 class RejectedResource(_message.Message):
     __slots__ = ("name", "version", "reason")
@@ -124,3 +134,31 @@ class RejectedResource(_message.Message):
     version: str
     reason: str
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ConfirmRemovalsRequest(_message.Message):
+    __slots__ = ("group",)
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    def __init__(self, group: _Optional[str] = ...) -> None: ...
+
+class ConfirmRemovalsResponse(_message.Message):
+    __slots__ = ("streams", "released")
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    RELEASED_FIELD_NUMBER: _ClassVar[int]
+    streams: int
+    released: _containers.RepeatedCompositeFieldContainer[WithheldRemovals]
+    def __init__(self, streams: _Optional[int] = ..., released: _Optional[_Iterable[_Union[WithheldRemovals, _Mapping]]] = ...) -> None: ...
+
+class WithheldRemovals(_message.Message):
+    __slots__ = ("node_id", "group", "type_url", "withheld", "held")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    WITHHELD_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    group: str
+    type_url: str
+    withheld: int
+    held: int
+    def __init__(self, node_id: _Optional[str] = ..., group: _Optional[str] = ..., type_url: _Optional[str] = ..., withheld: _Optional[int] = ..., held: _Optional[int] = ...) -> None: ...

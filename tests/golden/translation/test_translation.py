@@ -58,6 +58,7 @@ from controlplane.translation.bootstrap import bootstrap
 from controlplane.translation.filters import Scripts
 from controlplane.translation.listeners import FrontDoor
 from controlplane.translation.translate import Translator, everything
+from controlplane.translation.verdicts import VerdictTerms
 
 HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in (HERE / "in").glob("*.yaml"))
@@ -70,7 +71,8 @@ CREDENTIALS = Credentials(
     front_proxy=KeyPair(b"front-proxy chain", Secret(b"front-proxy key")),
     system_roots=b"system roots",
 )
-SCRIPTS = Scripts("-- scope.lua", "-- identity.lua")
+SCRIPTS = Scripts("-- verdicts.lua", "-- scope.lua", "-- arrival.lua", "-- identity.lua")
+TERMS = VerdictTerms("epoch", entries=1000, milliseconds=10_000)
 KINDS: dict[str, tuple[str, type[Message]]] = {
     LISTENER: ("listeners", listener_pb2.Listener),
     EXTENSION_CONFIG: ("extensionConfigs", extension_pb2.TypedExtensionConfig),
@@ -90,7 +92,7 @@ def configuration_of(case: str, scripts: Scripts = SCRIPTS, credentials: Credent
     registry = Registry(dns_template="{name}.{namespace}.svc", core=CORE if case.startswith("core-") else None)
     topology = registry.apply([CredentialsChanged(credentials), *(Upsert(key, thing) for key, thing in objects)])
     translator = Translator(
-        door=FrontDoor("127.0.0.1", 8443, scripts, asks_for_client_certificates=True),
+        door=FrontDoor("127.0.0.1", 8443, scripts, asks_for_client_certificates=True, verdicts=TERMS),
         authorization=Address.parse("unix:/run/isthmus/authorization.sock"),
         discovery=Address.parse("isthmus:18002"),
     )
@@ -154,7 +156,8 @@ def real_credentials() -> Credentials:
 def test_the_real_envoy_accepts_the_configuration(case: str, real_credentials: Credentials, tmp_path: Path) -> None:
     """`envoy --mode validate` finds nothing wrong with it, Lua included."""
     lua = HERE.parents[2] / "envoy" / "lua"
-    scripts = Scripts((lua / "scope.lua").read_text(), (lua / "identity.lua").read_text())
+    sources = {name: (lua / f"{name}.lua").read_text() for name in ("verdicts", "scope", "arrival", "identity")}
+    scripts = Scripts(**sources)
     path = tmp_path / "envoy.json"
     path.write_text(json.dumps(as_static(configuration_of(case, scripts, real_credentials))))
 

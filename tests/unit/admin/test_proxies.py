@@ -20,10 +20,11 @@ PROXY = Proxy(
     ProxyState.REJECTED,
     (
         ProxyType(
-            CLUSTER, ProxyState.REJECTED, True, 2, 3, "5", 2.0, "4", 1.5, "bad", (RejectedResource("a", "v", "bad"),)
+            CLUSTER, ProxyState.REJECTED, True, 2, 3, "5", 2.0, "4", 1.5, "bad", (RejectedResource("a", "v", "bad"),), 2
         ),
         ProxyType(LISTENER, ProxyState.STALE, True, 0, 1, "6", 2.25, "", None, "", ()),
     ),
+    "inner",
 )
 
 
@@ -42,6 +43,7 @@ def test_everything_known_of_a_proxy_is_told() -> None:
         "offeredGeneration": "7",
         "ackedGeneration": "6",
         "state": "REJECTED",
+        "group": "inner",
     }
     assert first == {
         "typeUrl": CLUSTER,
@@ -55,5 +57,6 @@ def test_everything_known_of_a_proxy_is_told() -> None:
         "ackedAt": "2023-11-14T22:13:21.500Z",
         "error": "bad",
         "rejected": [{"name": "a", "version": "v", "reason": "bad"}],
+        "withheld": 2,
     }
     assert (second["sentAt"], second["ackedNonce"], "ackedAt" in second) == ("2023-11-14T22:13:22.250Z", "", False)

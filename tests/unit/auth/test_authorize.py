@@ -4,11 +4,11 @@ from types import MappingProxyType
 
 import pytest
 
-from controlplane.auth.authorize import Authorizer, Opinion, PrivilegedGroups, Rbac, rule_allows, union
+from controlplane.auth.authorize import Authorizer, Grant, Opinion, PrivilegedGroups, Rbac, rule_allows, union
 from controlplane.auth.requestinfo import request_info
 from controlplane.model.identity import RequestInfo, UserInfo, Verdict
 from controlplane.model.policy import Policy
-from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
+from controlplane.model.rbac import BindingKey, Holder, PolicyRule, Role, RoleBinding, RoleKey, Subject
 
 ALICE = UserInfo("alice", groups=("dev", "system:authenticated"))
 ROBOT = UserInfo("system:serviceaccount:n:robot")
@@ -122,7 +122,7 @@ def test_bindings_hold_for_their_subjects_where_they_are(
     """A ClusterRoleBinding holds everywhere, a RoleBinding in its namespace, each for its own users and groups."""
     actual = Rbac(policy_of(READER, LOCAL, bound)).authorize(ALICE, info)
 
-    assert Opinion(verdict) == actual
+    assert (verdict, "") == (actual.verdict, actual.reason)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,8 @@ def test_a_missing_role_does_not_deny_what_another_grants() -> None:
     """A binding to nothing takes no right away."""
     policy = policy_of(READER, binding("a", RoleKey("", "gone"), USER), binding("b", READER, USER))
 
-    assert Opinion(Verdict.ALLOW) == Rbac(policy).authorize(ALICE, GET_POD)
+    expected = Grant(Holder("User", "alice", ""), READER.key, READER.rules[0])
+    assert Opinion(Verdict.ALLOW, grant=expected) == Rbac(policy).authorize(ALICE, GET_POD)
 
 
 def selecting(name: str, *labels: tuple[str, str], carries: tuple[tuple[str, str], ...] = ()) -> Role:
@@ -292,7 +293,7 @@ def test_members_of_system_masters_may_do_anything(groups: tuple[str, ...], verd
     """Membership in system:masters is enough; for others the privileged group says nothing."""
     actual = PrivilegedGroups().authorize(UserInfo("x", groups=groups), GET_POD)
 
-    assert Opinion(verdict) == actual
+    assert (verdict, verdict is Verdict.ALLOW) == (actual.verdict, actual.grant is not None)
 
 
 BOB = Subject("User", "bob")

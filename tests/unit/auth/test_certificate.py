@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from controlplane.auth.certificate import ClientCertificate, read_certificate
-from controlplane.auth.evidence import Failed
+from controlplane.auth.evidence import Failed, Recognised
 from controlplane.model.identity import UserInfo
 
 NOT_BEFORE = 1893456000.0
@@ -49,12 +49,12 @@ def test_a_certificate_without_a_common_name_says_nothing(make_certificate: Call
     ("moment", "expected"),
     [
         (NOT_BEFORE - 1, Failed("the client certificate is not valid yet")),
-        (NOT_BEFORE, UserInfo("alice")),
-        (NOT_AFTER, UserInfo("alice")),
+        (NOT_BEFORE, Recognised(UserInfo("alice"), until=NOT_AFTER)),
+        (NOT_AFTER, Recognised(UserInfo("alice"), until=NOT_AFTER)),
         (NOT_AFTER + 1, Failed("the client certificate has expired")),
     ],
 )
-def test_a_certificate_holds_only_within_its_period(moment: float, expected: UserInfo | Failed) -> None:
+def test_a_certificate_holds_only_within_its_period(moment: float, expected: Recognised | Failed) -> None:
     """The period includes both its ends and nothing outside of them."""
     certificate = ClientCertificate(NOT_BEFORE, NOT_AFTER, UserInfo("alice"))
 

@@ -5,7 +5,7 @@ import pytest
 
 from controlplane.auth.authorize import Opinion
 from controlplane.auth.decide import decide
-from controlplane.auth.evidence import Evidence, Failed
+from controlplane.auth.evidence import Evidence, Failed, Recognised
 from controlplane.model.identity import Decision, RequestInfo, UserInfo, Verdict
 
 ALICE = UserInfo("alice")
@@ -29,7 +29,7 @@ class Judge:
 
 def decided(target: str, evidence: Evidence, *, known: bool = True, opinion: Opinion = ALLOW) -> Decision:
     """The decision for alice, or for nobody."""
-    return decide("GET", target, evidence, lambda _: ALICE if known else Failed("no"), Judge(opinion))
+    return decide("GET", target, evidence, lambda _: Recognised(ALICE) if known else Failed("no"), Judge(opinion))
 
 
 def test_a_request_that_passes_every_step_is_allowed() -> None:
@@ -67,7 +67,7 @@ def test_impersonation_is_never_ignored(name: str) -> None:
     """Any impersonation header, even empty or spelt with an underscore, is refused before the authorizer is asked."""
     judge = Judge(Opinion(Verdict.ALLOW))
 
-    actual = decide("GET", GOOD, Evidence(headers=((name, ""),)), lambda _: ALICE, judge)
+    actual = decide("GET", GOOD, Evidence(headers=((name, ""),)), lambda _: Recognised(ALICE), judge)
 
     assert "impersonation is not supported yet" in orjson.loads(actual.body)["message"]
     assert judge.asked == []

@@ -1,25 +1,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import MappingProxyType
 from urllib.parse import quote
 
 import orjson
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2
+from google.protobuf.json_format import MessageToDict
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from controlplane.aio import Watchable
 from controlplane.auth.authenticate import Authentication
 from controlplane.auth.metrics import AuthorizationMetrics
-from controlplane.auth.service import Checks, allowed_response
+from controlplane.auth.service import Checks, Keeping, allowed_response
 from controlplane.auth.tokens import TokenTable
 from controlplane.model.identity import UserInfo
 from controlplane.model.policy import Policy
-from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
+from controlplane.model.rbac import BindingKey, Holder, PolicyRule, Role, RoleBinding, RoleKey, Subject
+from controlplane.model.revocations import holder_ground, role_ground
 
 IN_2030 = 1900000000.0
+NOT_AFTER = datetime(2031, 1, 1, tzinfo=UTC).timestamp()
 READER = Role(RoleKey("", "reader"), (PolicyRule(("list",), ("",), ("pods",)),))
 GRANT = RoleBinding(BindingKey("", "b"), READER.key, (Subject("User", "alice"),))
 POLICY = Policy(1, MappingProxyType({READER.key: READER}), MappingProxyType({GRANT.key: GRANT}))
@@ -29,7 +33,14 @@ AUTHENTICATION = Authentication(TokenTable(b"k" * 32, {"t-alice": UserInfo("alic
 class Front:
     """A `Checks` with everything it is given within reach, and Check calls made short."""
 
-    def __init__(self, policy: Policy = POLICY, authentication: Authentication | None = AUTHENTICATION) -> None:
+    def __init__(
+        self,
+        policy: Policy = POLICY,
+        authentication: Authentication | None = AUTHENTICATION,
+        *,
+        keeping: Keeping | None = None,
+        now: float = IN_2030,
+    ) -> None:
         self.policy = Watchable(policy)
         self.authentication = Watchable(authentication)
         self.registry = CollectorRegistry()
@@ -37,9 +48,10 @@ class Front:
         self.checks = Checks(
             self.policy,
             self.authentication,
-            clock=lambda: IN_2030,
+            clock=lambda: now,
             timer=lambda: self.seconds[0],
             metrics=AuthorizationMetrics(self.registry),
+            keeping=keeping,
         )
 
     def ask(self, request: external_auth_pb2.CheckRequest) -> external_auth_pb2.CheckResponse:
@@ -221,3 +233,57 @@ def test_an_identity_that_no_header_can_carry_is_not_allowed() -> None:
     """A user whose name a header would change makes no allowing answer at all."""
     with pytest.raises(ValueError, match="x-remote-user holds a control character"):
         allowed_response(UserInfo("a\nb"))
+
+
+def verdict_of(response: external_auth_pb2.CheckResponse) -> dict[str, object] | None:
+    """What Envoy may keep of an answer."""
+    if "verdict" not in response.dynamic_metadata.fields:
+        return None
+    return MessageToDict(response.dynamic_metadata.fields["verdict"].struct_value)
+
+
+KEEPING = Keeping("e1", 10.0)
+
+
+def test_an_allowing_answer_says_how_far_it_reaches() -> None:
+    """Scope, grounds, seconds, and the generation of the very policy that decided."""
+    front = Front(keeping=KEEPING)
+    first = verdict_of(front.ask(check_request(TOKEN)))
+    front.policy.publish(Policy(2, POLICY.roles, POLICY.bindings))
+    second = verdict_of(front.ask(check_request(TOKEN)))
+
+    grounds = [holder_ground(Holder("User", "alice", "")), role_ground(READER.key)]
+    expected = {"scope": "list /v1  pods/", "seconds": 10.0, "epoch": "e1", "generation": 1.0, "grounds": grounds}
+    assert [expected, {**expected, "generation": 2.0}] == [first, second]
+
+
+def test_without_keeping_no_answer_reaches_further() -> None:
+    """Switched off, an allowing answer holds the identity and nothing else."""
+    assert list(Front().ask(check_request(TOKEN)).dynamic_metadata.fields) == ["identity"]
+
+
+@pytest.mark.parametrize(
+    "request_", [check_request(), check_request(TOKEN, path="/api/v1/secrets"), check_request(TOKEN, path="/a/../b")]
+)
+def test_a_refusal_says_nothing_to_be_kept(request_: external_auth_pb2.CheckRequest) -> None:
+    """No denial, of whatever kind, has metadata."""
+    response = Front(keeping=KEEPING).ask(request_)
+
+    assert response.status.code != 0
+    assert not response.dynamic_metadata.fields
+
+
+@pytest.mark.parametrize(("lifetime", "seconds"), [(3600, 10.0), (7, 7.0), (0.5, 0.5), (0, None)])
+def test_no_verdict_outlives_the_certificate(
+    make_certificate: Callable[..., str], lifetime: float, seconds: float | None
+) -> None:
+    """What is left of the certificate's period bounds the time; on its last second nothing is kept."""
+    front = Front(keeping=KEEPING, now=NOT_AFTER - lifetime)
+    request = check_request()
+    request.attributes.source.certificate = quote(make_certificate("alice"), safe="")
+    request.attributes.metadata_context.filter_metadata["isthmus.tls"].update({"client_certificate_verified": True})
+
+    response = front.ask(request)
+
+    assert status_of(response)[0] == 0
+    assert seconds == (verdict_of(response) or {}).get("seconds")

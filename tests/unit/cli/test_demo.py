@@ -9,9 +9,10 @@ import yaml
 
 from controlplane.cli import demo, workspace
 from controlplane.cli.workspace import Workspace
+from controlplane.settings.address import Address
 
-FIRST = demo.manifest(4711, b"ca")
-SECOND = demo.manifest(4712, b"ca")
+FIRST = demo.manifest(Address(host="127.0.0.1", port=4711), b"ca")
+SECOND = demo.manifest(Address(host="127.0.0.1", port=4712), b"ca")
 
 
 @pytest.fixture

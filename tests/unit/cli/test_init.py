@@ -11,6 +11,8 @@ from controlplane import __version__
 from controlplane.cli import main
 from controlplane.errors import SettingsError, StartError
 
+VERBS = ("up", "serve", "prepare", "bootstrap", "status", "proxies", "confirm-removals", "validate")
+
 
 def running(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> CliRunner:
     """A runner for which every verb raises `error`."""
@@ -33,11 +35,11 @@ def test_help_lists_every_verb_and_loads_none() -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert answer.stdout.splitlines()[-1] == "[]"
-    for verb in ("up", "serve", "bootstrap", "status", "proxies", "validate"):
+    for verb in VERBS:
         assert f"\n  {verb} " in answer.stdout
 
 
-@pytest.mark.parametrize("verb", ["up", "serve", "bootstrap", "status", "proxies", "validate"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb: str) -> None:
     """Each verb that is listed exists."""
     result = CliRunner().invoke(main, [verb, "--help"])

@@ -6,8 +6,9 @@ from click.testing import CliRunner
 from pki import CertificateAuthority
 
 from controlplane.cli import demo, main
+from controlplane.settings.address import Address
 
-MANIFEST = demo.manifest(4711, CertificateAuthority("test CA").certificate)
+MANIFEST = demo.manifest(Address(host="127.0.0.1", port=4711), CertificateAuthority("test CA").certificate)
 BROKEN = MANIFEST.replace(b"groupPriorityMinimum: 1000", b"groupPriorityMinimum: 0")
 
 

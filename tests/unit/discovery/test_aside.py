@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from controlplane.discovery.aside import aside
+from controlplane.discovery.aside import Aside, aside
 
 
 async def _thread_name() -> str:
@@ -31,8 +31,31 @@ async def test_an_error_is_raised_where_the_work_was_asked_for() -> None:
             await second.run(_refuse())
 
 
-async def test_whoever_stops_waiting_cancels_the_work() -> None:
-    """Cancelling the wait on the first loop cancels the coroutine on the second."""
+async def test_work_goes_on_when_nobody_waits_any_more() -> None:
+    """Cancelling the wait on the first loop leaves the work alone, which has a time limit of its own."""
+    started, go, done = threading.Event(), asyncio.Event(), threading.Event()
+
+    async def work() -> None:
+        started.set()
+        await go.wait()
+        done.set()
+
+    async def release() -> None:
+        go.set()
+
+    async with aside("second") as second:
+        waiting = asyncio.create_task(second.run(work()))
+        await asyncio.to_thread(started.wait, 10)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await second.run(release())
+
+        assert await asyncio.to_thread(done.wait, 10)
+
+
+async def test_work_that_does_not_end_is_cut_off_with_the_context() -> None:
+    """What still waits when the second loop ends is cancelled."""
     started, cancelled = threading.Event(), threading.Event()
 
     async def endless() -> None:
@@ -46,10 +69,9 @@ async def test_whoever_stops_waiting_cancels_the_work() -> None:
         waiting = asyncio.create_task(second.run(endless()))
         await asyncio.to_thread(started.wait, 10)
         waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
+        await asyncio.gather(waiting, return_exceptions=True)
 
-        assert await asyncio.to_thread(cancelled.wait, 10)
+    assert cancelled.is_set()
 
 
 async def test_the_thread_ends_with_the_context() -> None:
@@ -60,3 +82,38 @@ async def test_the_thread_ends_with_the_context() -> None:
 
     assert "second" in during
     assert "second" not in after
+
+
+async def test_a_start_that_is_cancelled_leaves_no_thread() -> None:
+    """Cancelled at once, or while the thread starts, the context ends the thread like any other."""
+
+    async def enter() -> None:
+        async with aside("cancelled"):
+            await asyncio.Event().wait()
+
+    for rounds in range(30):
+        entering = asyncio.create_task(enter())
+        for _ in range(rounds % 3):
+            await asyncio.sleep(0)
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+
+    assert "cancelled" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_what_was_opened_is_closed_on_the_second_loop() -> None:
+    """What asks for it at the end is called there, after everything else and before the thread is gone."""
+    closed: list[str] = []
+
+    async def close() -> None:
+        closed.append(threading.current_thread().name)
+
+    async def open_it(second: Aside) -> None:
+        second.at_end(close)
+
+    async with aside("second") as second:
+        await second.run(open_it(second))
+        during = list(closed)
+
+    assert ([], ["second"]) == (during, closed)

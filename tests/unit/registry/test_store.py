@@ -4,6 +4,7 @@ from controlplane.model.apiservice import ApiService, GroupVersion, ServiceRefer
 from controlplane.model.change import Change, CredentialsChanged, Delete, ObjectKey, Upsert
 from controlplane.model.credentials import Credentials, KeyPair, Secret
 from controlplane.model.rbac import PolicyRule, Role, RoleKey
+from controlplane.model.revocations import Revocations
 from controlplane.model.service import EndpointSlice, Service, ServiceName, ServicePort, SliceEndpoint, SlicePort
 from controlplane.model.topology import BackendKey, Touched
 from controlplane.registry.store import Registry
@@ -182,3 +183,29 @@ def test_deleting_what_is_not_there_changes_nothing() -> None:
     before = registry.apply([an_api("a.io")])
 
     assert before is registry.apply([Delete(ObjectKey("APIService", "", "v1.nope.io"))])
+
+
+def credentials_with(client_ca: bytes, chain: bytes = b"chain") -> CredentialsChanged:
+    """Certificates with that client CA."""
+    return CredentialsChanged(Credentials(KeyPair(chain, Secret(b"key")), client_ca=client_ca))
+
+
+def test_another_client_ca_takes_every_verdict_back() -> None:
+    """Who was believed may not be any more; a renewed serving certificate changes nothing about it."""
+    registry = a_registry()
+    first = registry.apply([credentials_with(b"one"), a_role("get")]).policy
+    renewed = registry.apply([credentials_with(b"one", b"renewed")]).policy
+    other = registry.apply([credentials_with(b"two")]).policy
+
+    assert renewed is first
+    assert (first.generation + 1, Revocations(first.generation + 1)) == (other.generation, other.revocations)
+    assert other.roles is first.roles
+
+
+def test_a_role_that_goes_takes_verdicts_back_and_a_new_one_none() -> None:
+    """The policy's revocations follow its changes."""
+    registry = a_registry()
+    come = registry.apply([a_role("get")]).policy
+    gone = registry.apply([removed(a_role("get"))]).policy
+
+    assert [Revocations(), Revocations(gone.generation)] == [come.revocations, gone.revocations]

@@ -160,3 +160,12 @@ def test_check_names_dangling_references() -> None:
         Dangling(ResourceName(CLUSTER, "a"), ResourceName(ENDPOINTS, "a")),
         Dangling(ResourceName(ROUTE, "r"), ResourceName(CLUSTER, "gone")),
     ] == snapshot.check()
+
+
+def test_versions_of_a_type_are_made_once() -> None:
+    """The versions by name are those of the table, and every stream of a generation gets the same mapping."""
+    snapshot = Snapshot().updated([cluster("a"), cluster("b", b"2")])
+    versions = snapshot.versions(CLUSTER)
+
+    assert {name: resource.version for name, resource in snapshot.table(CLUSTER).items()} == versions
+    assert versions is snapshot.versions(CLUSTER)

@@ -62,6 +62,33 @@ def test_a_whole_apiservice_is_read() -> None:
     ) == _decoded(_an_apiservice(service=service, caBundle=CA))
 
 
+def test_labels_are_read_in_the_order_of_their_keys() -> None:
+    """Two manifests that say the same are the same registration."""
+    manifest = _an_apiservice(**LOCAL)
+    manifest["metadata"] = {"name": "v1.a.example.com", "labels": {"zone": "a", "example.com/public": ""}}
+    apiservice = _decoded(manifest)
+
+    assert isinstance(apiservice, ApiService)
+    assert (("example.com/public", ""), ("zone", "a")) == apiservice.labels
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ({"-a": "b"}, 'metadata.labels: Invalid value: "-a": must be a name of at most 63 letters, digits'),
+        ({"a": "b c"}, 'metadata.labels.a: Invalid value: "b c": must be empty or a text of at most 63 letters'),
+        ({"a": True}, "metadata.labels.a: Invalid value: true: must be a string; put it in quotes"),
+        (["a"], "metadata.labels: Invalid value: a list: must be a mapping"),
+    ],
+)
+def test_labels_that_kubernetes_refuses_are_refused(labels: object, sentence: str) -> None:
+    """Node groups select by them, so that a label nobody can select is a mistake."""
+    manifest = _an_apiservice(**LOCAL)
+    manifest["metadata"] = {"name": "v1.a.example.com", "labels": labels}
+
+    assert sentence in _sentences(manifest)[0]
+
+
 def test_the_port_is_443_when_none_is_written() -> None:
     """A Service reference without a port means 443."""
     apiservice = _decoded(_an_apiservice(insecureSkipTLSVerify=True))
@@ -86,13 +113,13 @@ def test_a_priority_may_reach_its_limit(field: str, limit: int) -> None:
 
 
 def test_a_bundle_with_one_certificate_that_parses_holds() -> None:
-    """Text and broken blocks around a certificate that parses are allowed, as Go's pool allows them."""
+    """Text and broken blocks around a certificate that parses are passed over, as Go's pool passes over them."""
     bundle = b"# our CA\n-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n" + PEM
     text = base64.encodebytes(bundle).decode()
     apiservice = _decoded(_an_apiservice(caBundle=text))
 
     assert isinstance(apiservice, ApiService)
-    assert bundle == apiservice.ca_bundle
+    assert PEM == apiservice.ca_bundle
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import ssl
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from pki import CertificateAuthority
 
-from controlplane.sources.pem import certificates, wrong_with_certificates, wrong_with_key
+from controlplane.sources.pem import certificates, readable, wrong_with_certificates, wrong_with_key
 
 CA = CertificateAuthority("ca")
 CERTIFICATE, KEY = CA.issue("door")
@@ -17,6 +19,21 @@ def test_each_block_is_judged_by_itself() -> None:
     parsed = list(certificates(b"text\n" + CERTIFICATE + BROKEN + KEY + CA.certificate))
 
     assert [certificate is not None for certificate in parsed] == [True, False, True]
+
+
+def test_blocks_that_parse_are_kept_without_the_others() -> None:
+    """What all parses stays as it is, byte for byte; of the rest the good blocks stay."""
+    whole = b"text\n" + CERTIFICATE + CA.certificate
+
+    assert (whole, CERTIFICATE + CA.certificate) == (readable(whole), readable(CERTIFICATE + BROKEN + CA.certificate))
+
+
+def test_a_certificate_of_an_unknown_version_does_not_parse() -> None:
+    """X.509 knows the versions 1 to 3 as 0 to 2; 2 (the second, which nobody uses) is refused by the parser."""
+    der = ssl.PEM_cert_to_DER_cert(CA.certificate.decode())
+    second = ssl.DER_cert_to_PEM_cert(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01", 1)).encode()
+
+    assert [None] == list(certificates(second))
 
 
 @pytest.mark.parametrize(

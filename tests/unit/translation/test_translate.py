@@ -22,7 +22,12 @@ from controlplane.translation.translate import Translator, everything
 REFERENCE = ServiceReference("ns", "svc", 443)
 CREDENTIALS = Credentials(KeyPair(b"chain", Secret(b"key")), b"ca", KeyPair(b"proxy", Secret(b"proxy-key")), b"roots")
 TRANSLATOR = Translator(
-    door=FrontDoor("127.0.0.1", 8443, Scripts("-- scope", "-- identity"), asks_for_client_certificates=True),
+    door=FrontDoor(
+        "127.0.0.1",
+        8443,
+        Scripts("-- verdicts", "-- scope", "-- arrival", "-- identity"),
+        asks_for_client_certificates=True,
+    ),
     authorization=Address.parse("unix:/run/authorization.sock"),
     discovery=Address.parse("127.0.0.1:18002"),
 )
@@ -177,7 +182,13 @@ def test_a_scope_leans_on_its_cluster_and_a_cluster_on_its_secrets_and_load_assi
     cluster = by_type(resources, CLUSTER)[cluster_name]
     assert frozenset((cluster.key,)) == by_type(resources, SCOPED_ROUTE)["apis/a.io/v1"].references
     assert frozenset((ResourceName(ENDPOINTS, cluster_name),)) == cluster.children
-    assert {names.FRONT_PROXY_SECRET, names.SYSTEM_ROOTS_SECRET} == {secret.name for secret in cluster.references}
+    assert cluster.references == frozenset(
+        (
+            ResourceName(SECRET, names.FRONT_PROXY_SECRET),
+            ResourceName(SECRET, names.SYSTEM_ROOTS_SECRET),
+            ResourceName(CLUSTER, names.FRONT_PROXY_CLUSTER),
+        )
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, Dis
 from controlplane.model.resource import CLUSTER, ENDPOINTS, ROUTE, SCOPED_ROUTE, EnvoyResource, ResourceName
 from controlplane.snapshot.snapshot import Snapshot
 from controlplane.xds.event import Event
+from controlplane.xds.guard import ShrinkLimit
 from controlplane.xds.quarantine import Quarantine
 from controlplane.xds.request import DeltaRequest, Node, SotwRequest
 from controlplane.xds.stream import Protocol, Stream
 
 NODE = Node("envoy-1")
+SHRINK_LIMIT = ShrinkLimit(percent=30, at_least=3, seconds=600)
 
 
 @dataclass
@@ -166,3 +168,32 @@ def scope(name: str, *clusters: str, body: str = "1") -> EnvoyResource:
 def told(answers: list[Answer]) -> list[tuple[str, list[str], list[str]]]:
     """Types with the names sent and removed."""
     return [(answer.type_url, list(answer.resources), answer.removed) for answer in answers]
+
+
+NAMES = tuple(f"c{number}" for number in range(10))
+
+
+def world(*names: str) -> Snapshot:
+    """Clusters of these names, and a scoped route to each."""
+    return build.snapshot(*(build.cluster(name) for name in names), *(scope(f"to-{name}", name) for name in names))
+
+
+def without(snapshot: Snapshot, *names: str) -> Snapshot:
+    """The next snapshot, without these clusters and the routes to them."""
+    gone = [key for name in names for key in (ResourceName(CLUSTER, name), ResourceName(SCOPED_ROUTE, f"to-{name}"))]
+    return snapshot.updated([], gone)
+
+
+def guarded(protocol: Callable[..., Client] = delta, **options: object) -> Client:
+    """A client that holds ten clusters and their routes, and may lose three of ten within ten minutes."""
+    client = protocol(world(*NAMES), **{"shrink_limit": SHRINK_LIMIT, **options})
+    for type_url in (CLUSTER, SCOPED_ROUTE):
+        client.ask(type_url)
+    client.settle()
+    client.stream.events()
+    return client
+
+
+def removed(client: Client) -> set[str]:
+    """The names removed until there is nothing to say."""
+    return {name for answer in client.settle() for name in answer.removed}

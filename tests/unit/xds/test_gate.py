@@ -48,3 +48,12 @@ def test_wait_for_rejected_content_has_no_limit() -> None:
     gate.wait_for_content(R, "c")
 
     assert (None, [], {R}) == (gate.deadline(), gate.expired(1000.0), gate.opened("c"))
+
+
+def test_progress_lets_all_waits_begin_anew() -> None:
+    """An answer about any cluster is a sign of life: the limit counts from it."""
+    gate = Gate(5.0)
+    gate.wait(R, "c", 0.0)
+    gate.progress(4.0)
+
+    assert ([], 9.0, [R]) == (gate.expired(5.0), gate.deadline(), gate.expired(9.0))

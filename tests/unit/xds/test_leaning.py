@@ -13,7 +13,8 @@ def subscription_with(type_url: str, **behind: Resource | Claim) -> Subscription
     """A subscription whose client holds these instead of what it shall hold."""
     subscription = Subscription(type_url, {})
     subscription.wildcard = True
-    subscription.behind.update(behind)
+    for name, held in behind.items():
+        subscription.behind.put(name, held, listed=False)
     return subscription
 
 

@@ -1,4 +1,4 @@
-"""The state of each proxy, as the facts of its stream, the snapshot and the quarantine make it."""
+"""The state of each proxy, as the facts of its stream make it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from controlplane.xds.report import proxies
 from controlplane.xds.request import Node
 
 
-def report(snapshot: Snapshot, *clients: Client) -> tuple[Proxy, ...]:
-    """What is told of these clients, who share a quarantine."""
-    return proxies([client.stream.status() for client in clients], snapshot, clients[0].quarantine)
+def report(*clients: Client) -> tuple[Proxy, ...]:
+    """What is told of these clients."""
+    return proxies(client.stream.status() for client in clients)
 
 
 def rejecting(snapshot: Snapshot) -> Client:
@@ -32,7 +32,7 @@ def test_proxy_that_has_acknowledged_everything_is_synced() -> None:
     client.ask(CLUSTER, node=Node("envoy-1", "edge", "1.40.0"))
     client.settle()
 
-    (proxy,) = report(snapshot, client)
+    (proxy,) = report(client)
 
     assert (proxy.node_id, proxy.cluster, proxy.version, proxy.peer, proxy.protocol, proxy.connected_at) == (
         "envoy-1",
@@ -55,7 +55,7 @@ def test_response_without_an_answer_makes_its_type_stale() -> None:
     client.ask(ENDPOINTS, ["a"])
     client.next()
 
-    (proxy,) = report(snapshot, client)
+    (proxy,) = report(client)
 
     assert proxy.state is ProxyState.STALE
     assert [(kind.state, kind.behind) for kind in proxy.types] == [(ProxyState.SYNCED, 0), (ProxyState.STALE, 1)]
@@ -73,7 +73,7 @@ def test_response_that_is_sent_again_makes_its_type_stale() -> None:
     answers = client.all()
     client.ack(answers[0])
 
-    (proxy,) = report(changed, client)
+    (proxy,) = report(client)
 
     assert [(kind.state, kind.behind) for kind in proxy.types] == [(ProxyState.SYNCED, 0), (ProxyState.STALE, 0)]
 
@@ -83,7 +83,7 @@ def test_rejected_resource_is_told_with_version_and_reason() -> None:
     snapshot = build.snapshot(build.cluster("a"))
     client = rejecting(snapshot)
 
-    (proxy,) = report(snapshot, client)
+    (proxy,) = report(client)
     version = snapshot.table(CLUSTER)["a"].version
 
     assert proxy.state is ProxyState.REJECTED
@@ -98,7 +98,7 @@ def test_rejection_by_another_proxy_is_told_of_who_lacks_the_resource() -> None:
     other.ask(CLUSTER, node=Node("envoy-2"))
     other.settle()
 
-    first, second = report(snapshot, guilty, other)
+    first, second = report(guilty, other)
 
     assert (first.types[0].rejected, ProxyState.REJECTED) == (second.types[0].rejected, second.state)
 
@@ -111,7 +111,40 @@ def test_proxy_that_holds_what_another_rejected_is_synced() -> None:
     content.ask(CLUSTER, node=Node("envoy-2"), initial_versions={"a": snapshot.table(CLUSTER)["a"].version})
     content.settle()
 
-    assert [proxy.state for proxy in report(snapshot, guilty, content)] == [ProxyState.REJECTED, ProxyState.SYNCED]
+    assert [proxy.state for proxy in report(guilty, content)] == [ProxyState.REJECTED, ProxyState.SYNCED]
+
+
+def test_rejection_is_told_of_those_who_subscribe_to_the_name() -> None:
+    """Who waits for one name does not lack another, whatever was rejected of the type."""
+    snapshot = build.snapshot(build.cluster("a"), build.cluster("b"))
+    guilty = delta(snapshot)
+    guilty.ask(CLUSTER, ["a"])
+    guilty.nack(guilty.next(), reason="no such filter")
+    guilty.settle()
+    other = delta(snapshot, quarantine=guilty.quarantine)
+    other.ask(CLUSTER, ["b"], node=Node("envoy-2"))
+    waiting = report(other)[0].types[0]
+    other.ask(CLUSTER, ["a"])
+    other.settle()
+    lacking = report(other)[0].types[0]
+
+    assert (waiting.state, waiting.behind, waiting.rejected) == (ProxyState.STALE, 1, ())
+    assert [rejected.name for rejected in lacking.rejected] == ["a"]
+
+
+def test_rejection_ends_with_the_subscription() -> None:
+    """What a client rejected and no longer asks for is not missing."""
+    snapshot = build.snapshot(build.cluster("a"), build.cluster("b"))
+    client = delta(snapshot)
+    client.ask(CLUSTER, ["a", "b"])
+    client.settle()
+    client.offer(snapshot.updated([build.cluster("a", "bad")]))
+    client.nack(client.next(), reason="no such filter")
+    client.settle()
+    before = report(client)[0].state
+    client.ask(CLUSTER, unsubscribe=("a",))
+
+    assert (before, report(client)[0].state) == (ProxyState.REJECTED, ProxyState.SYNCED)
 
 
 def test_removal_of_what_was_rejected_ends_the_rejection() -> None:
@@ -122,7 +155,7 @@ def test_removal_of_what_was_rejected_ends_the_rejection() -> None:
     client.offer(removed)
     client.settle()
 
-    (proxy,) = report(removed, client)
+    (proxy,) = report(client)
 
     assert (proxy.state, proxy.types[0].rejected) == (ProxyState.SYNCED, ())
 
@@ -133,10 +166,10 @@ def test_mended_content_is_stale_until_it_is_acknowledged() -> None:
     client = rejecting(snapshot)
     mended = snapshot.updated([build.cluster("a", "2")])
     client.offer(mended)
-    before = report(mended, client)[0].state
+    before = report(client)[0].state
     client.settle()
 
-    assert (before, report(mended, client)[0].state) == (ProxyState.STALE, ProxyState.SYNCED)
+    assert (before, report(client)[0].state) == (ProxyState.STALE, ProxyState.SYNCED)
 
 
 def test_proxies_are_sorted_and_strangers_left_out() -> None:
@@ -146,4 +179,4 @@ def test_proxies_are_sorted_and_strangers_left_out() -> None:
     clients[0].ask(CLUSTER, node=Node("b"))
     clients[1].ask(CLUSTER, node=Node("a"))
 
-    assert [proxy.node_id for proxy in report(snapshot, *clients)] == ["a", "b"]
+    assert [proxy.node_id for proxy in report(*clients)] == ["a", "b"]

@@ -28,8 +28,8 @@ def test_status_follows_a_response_and_its_acknowledgement() -> None:
     client.next()
 
     assert (
-        TypeStatus(CLUSTER, True, 0, 0, "1", 101.0, "1", 102.5, "", ()),
-        TypeStatus(ENDPOINTS, False, 2, 2, "2", 101.0, "", None, "", ()),
+        TypeStatus(CLUSTER, True, 0, 0, "1", 101.0, "1", 102.5, "", (), total=1),
+        TypeStatus(ENDPOINTS, False, 2, 2, "2", 101.0, "", None, "", (), total=2),
     ) == client.stream.status().types
     assert (Node("envoy-1"), 0) == (client.stream.status().node, client.stream.status().acked_generation)
 

@@ -237,7 +237,7 @@ def test_status_tells_rejections_until_they_are_mended() -> None:
 
     assert (
         before.error,
-        [(rejected.key.name, rejected.reason) for rejected in before.rejected],
+        [(rejected.name, rejected.reason) for rejected in before.rejected],
         before.behind,
     ) == ("no such CA", [("a", "no such CA")], 1)
     assert (after.error, after.rejected, after.behind) == ("", (), 0)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
 from controlplane.model.resource import CLUSTER, ENDPOINTS
 from controlplane.snapshot.snapshot import Resource
+from controlplane.xds.held import Behind
 from controlplane.xds.subscription import Subscription
 
 
@@ -33,7 +36,7 @@ def test_memory_of_the_cold_start_is_given_back() -> None:
     subscription.sent("1", dict(table))
     subscription.acknowledge("1")
 
-    assert sys.getsizeof({}) == sys.getsizeof(subscription.behind) < cold
+    assert sys.getsizeof(Behind()) == sys.getsizeof(subscription.behind) < cold
     assert sys.getsizeof({}) == sys.getsizeof(subscription.queue)
 
 
@@ -45,3 +48,20 @@ def test_acknowledgement_of_another_nonce_is_none() -> None:
 
     assert (None, None) == (subscription.acknowledge("1"), subscription.reject("1", "bad"))
     assert subscription.in_flight is not None
+
+
+@pytest.mark.parametrize(
+    ("type_url", "subscribe"),
+    [(CLUSTER, ()), (CLUSTER, ("*", "c1")), (ENDPOINTS, ("c2", "c1", "c0")), (ENDPOINTS, ("c1", "missing", "c1"))],
+)
+def test_claims_compared_as_a_whole_mean_what_they_mean_one_by_one(type_url: str, subscribe: tuple[str, ...]) -> None:
+    """A client in full step is taken on in the same state whether the table's versions were at hand or not."""
+    table = {resource.name: resource for resource in suspects("c0", "c1", "c2")}
+    versions = {name: resource.version for name, resource in table.items()}
+    one, other = Subscription(type_url, table), Subscription(type_url, table)
+    one.change(subscribe, (), dict(versions))
+    other.change(subscribe, (), dict(versions), versions)
+
+    assert [(one.wildcard, one.names, one.behind, one.queue, one.forced, one.reply_due)] == [
+        (other.wildcard, other.names, other.behind, other.queue, other.forced, other.reply_due)
+    ]

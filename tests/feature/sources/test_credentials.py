@@ -1,24 +1,26 @@
+"""The certificate files over a real file system: what is said at the start, of each replacement, and of bad files."""
+
 from __future__ import annotations
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
+from listening import Listener
 from pki import CertificateAuthority
 from watchfiles import Change as FileChange
 
 from controlplane.errors import StartError
-from controlplane.model.change import Change, CredentialsChanged, Synced
+from controlplane.model.change import CredentialsChanged, Synced
 from controlplane.model.credentials import Credentials, KeyPair, Secret
 from controlplane.model.problem import Problem
 from controlplane.settings.settings import Settings
 from controlplane.sources import credentials
 from controlplane.sources.credentials import CredentialsSource, read_credentials
 
-_PATIENCE_SECONDS = 10
 CA = CertificateAuthority("ca")
 DOOR, DOOR_KEY = CA.issue("door")
 PROXY, PROXY_KEY = CA.issue("proxy")
@@ -54,40 +56,11 @@ def settings(tmp_path: Path) -> Settings:
     return Settings.model_validate(values).relative_to(tmp_path)
 
 
-class Listener:
-    """A source's batches and reports, as long as it is entered."""
+class CredentialsListener(Listener):
+    """What is said of the files that settings name."""
 
     def __init__(self, settings: Settings, **options: Any) -> None:  # noqa: ANN401 - what CredentialsSource takes
-        self._reports: asyncio.Queue[tuple[Problem, ...]] = asyncio.Queue()
-        self._batches: asyncio.Queue[tuple[Change, ...]] = asyncio.Queue()
-        self._source = CredentialsSource(settings, self._reports.put_nowait, **options)
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._pump())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.wait({self._task})
-
-    async def _pump(self) -> None:
-        async for batch in self._source.changes():
-            self._batches.put_nowait(batch)
-
-    async def next(self) -> tuple[Change, ...]:
-        """The next batch."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            return await self._batches.get()
-
-    async def report(self) -> tuple[Problem, ...]:
-        """The next report."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            return await self._reports.get()
-
-    @property
-    def silent(self) -> bool:
-        """True when nothing was said that was not taken."""
-        return self._batches.empty() and self._reports.empty()
+        super().__init__(lambda report: CredentialsSource(settings, report, **options))
 
 
 def _replace(file: Path, content: bytes) -> None:
@@ -98,7 +71,7 @@ def _replace(file: Path, content: bytes) -> None:
 
 async def test_the_credentials_then_synced(settings: Settings) -> None:
     """A source says the credentials in the files, then Synced, and has nothing to report."""
-    async with Listener(settings) as listener:
+    async with CredentialsListener(settings) as listener:
         batches = [await listener.next(), await listener.next()]
 
         assert [(CredentialsChanged(CREDENTIALS),), (Synced("credentials"),)] == batches
@@ -107,7 +80,7 @@ async def test_the_credentials_then_synced(settings: Settings) -> None:
 
 async def test_a_new_pair_comes_as_one_change(settings: Settings, tmp_path: Path) -> None:
     """Certificate and key replaced one after the other come out together, as one change."""
-    async with Listener(settings) as listener:
+    async with CredentialsListener(settings) as listener:
         await listener.next()
         await listener.next()
         _replace(tmp_path / "door.crt", NEXT)
@@ -137,7 +110,7 @@ async def test_a_half_replaced_pair_is_waited_for(
         return read_credentials(read)
 
     monkeypatch.setattr(credentials, "read_credentials", noting_read)
-    async with Listener(settings, awatch=awatch) as listener:
+    async with CredentialsListener(settings, awatch=awatch) as listener:
         await listener.next()
         await listener.next()
         for name, content in (("door.crt", NEXT), ("door.key", NEXT_KEY)):
@@ -163,7 +136,7 @@ async def test_only_reports_of_the_files_are_heeded(settings: Settings, tmp_path
             heeded[name] = watch_filter(FileChange.modified, str(tmp_path / name))
         yield set()
 
-    async with Listener(settings, awatch=awatch) as listener:
+    async with CredentialsListener(settings, awatch=awatch) as listener:
         await listener.next()
 
     assert heeded == {"door.key": True, "..data": True, "notes.txt": False, ".door.key": False}
@@ -179,7 +152,7 @@ async def test_a_mounted_secret_is_followed(settings: Settings, tmp_path: Path) 
     for name in ("door.crt", "door.key"):
         (tmp_path / name).unlink()
         (tmp_path / name).symlink_to(f"..data/{name}")
-    async with Listener(settings) as listener:
+    async with CredentialsListener(settings) as listener:
         await listener.next()
         await listener.next()
         (tmp_path / "..tmp").symlink_to("..v2")
@@ -197,7 +170,7 @@ async def test_a_replacement_without_report_is_found(settings: Settings, tmp_pat
         await asyncio.Event().wait()
         yield set()
 
-    async with Listener(settings, awatch=awatch, compare_seconds=0.01) as listener:
+    async with CredentialsListener(settings, awatch=awatch, compare_seconds=0.01) as listener:
         await listener.next()
         await listener.next()
         _replace(tmp_path / "roots.crt", DOOR)
@@ -209,7 +182,7 @@ async def test_a_replacement_without_report_is_found(settings: Settings, tmp_pat
 
 async def test_a_broken_replacement_changes_nothing_but_the_problems(settings: Settings, tmp_path: Path) -> None:
     """Files that break later are told, the credentials stay; mended, the Problem is gone without a change."""
-    async with Listener(settings) as listener:
+    async with CredentialsListener(settings) as listener:
         await listener.next()
         await listener.next()
         _replace(tmp_path / "door.key", NEXT_KEY)
@@ -279,7 +252,8 @@ async def test_a_file_that_cannot_be_used_stops_the_start(
 
 
 def _paths(cafile: str | None, capath: str) -> ssl.DefaultVerifyPaths:
-    return ssl.DefaultVerifyPaths(cafile, capath, "", "", "", "")
+    # typeshed does not know that there may be no file.
+    return ssl.DefaultVerifyPaths(cafile, capath, "", "", "", "")  # type: ignore[arg-type]
 
 
 async def test_without_a_setting_the_operating_systems_roots_are_taken(

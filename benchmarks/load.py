@@ -1,0 +1,121 @@
+"""A load of equal HTTP/2 requests that costs its sender little: every frame is written by hand, once.
+
+In: an address, a TLS context, the headers of one GET. Out: how many answers came in how many seconds. Law: whatever is
+not an answer of 200 ends the load with an error; nothing is guessed from silence.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_DATA, _HEADERS, _RESET, _SETTINGS, _GOAWAY = 0, 1, 3, 4, 7
+_END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
+_WINDOW = 2**31 - 1
+_STATUS_200 = 0x88  # HPACK: entry 8 of the static table
+_IN_FLIGHT = 10
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many requests were answered in how many seconds."""
+
+    requests: int
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+
+def load(port: int, context: ssl.SSLContext, path: str, headers: Mapping[str, str], seconds: float) -> Rate:
+    """Sends GETs of `path` to 127.0.0.1 over four connections, ten in flight on each, for that long."""
+    context.set_alpn_protocols(["h2"])
+    connections = [_Connection(port, context, _block(path, headers)) for _ in range(4)]
+    start, answered = time.perf_counter(), 0
+    for connection in connections:
+        connection.ask()
+    while time.perf_counter() - start < seconds:
+        for connection in connections:
+            answered += connection.await_all()
+            connection.ask()
+    for connection in connections:
+        answered += connection.await_all()
+        connection.close()
+    return Rate(answered, time.perf_counter() - start)
+
+
+class _Connection:
+    def __init__(self, port: int, context: ssl.SSLContext, block: bytes) -> None:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = context.wrap_socket(plain, server_hostname="localhost")
+        assert self._socket.selected_alpn_protocol() == "h2"
+        # No push, and windows so wide that none must ever be opened again.
+        settings = (2).to_bytes(2) + (0).to_bytes(4) + (4).to_bytes(2) + _WINDOW.to_bytes(4)
+        window = _frame(8, 0, 0, (_WINDOW - 65535).to_bytes(4))
+        self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, settings) + window)
+        self._block, self._stream, self._open, self._rest = block, 1, 0, b""
+
+    def ask(self) -> None:
+        """Sends ten requests."""
+        streams = range(self._stream, self._stream + 2 * _IN_FLIGHT, 2)
+        self._socket.sendall(b"".join(_frame(_HEADERS, _END_STREAM | _END_HEADERS, n, self._block) for n in streams))
+        self._stream, self._open = streams.stop, _IN_FLIGHT
+
+    def await_all(self) -> int:
+        """Waits for every answer, and says how many there were."""
+        answered = self._open
+        while self._open:
+            received = self._socket.recv(65536)
+            assert received, "the connection was closed"
+            self._take(self._rest + received)
+        return answered
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._socket.close()
+
+    def _take(self, data: bytes) -> None:
+        at, end = 0, len(data)
+        while end - at >= 9:
+            length, kind, flags = int.from_bytes(data[at : at + 3]), data[at + 3], data[at + 4]
+            if end - at < 9 + length:
+                break
+            payload = at + 9
+            at = payload + length
+            if kind == _HEADERS:
+                # A change of the table's size may come before the status.
+                assert _STATUS_200 in data[payload : payload + 4], "an answer was not 200"
+            elif kind == _SETTINGS and not flags & _ACK:
+                self._socket.sendall(_frame(_SETTINGS, _ACK, 0, b""))
+            assert kind not in {_RESET, _GOAWAY}, "a request was refused"
+            if kind in {_DATA, _HEADERS} and flags & _END_STREAM:
+                self._open -= 1
+        self._rest = data[at:]
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3) + bytes((kind, flags)) + stream.to_bytes(4) + payload
+
+
+def _block(path: str, headers: Mapping[str, str]) -> bytes:
+    """The HPACK block of a GET: nothing that the other side would have to remember."""
+    lines = b"".join(b"\x00" + _string(name) + _string(value) for name, value in headers.items())
+    return b"\x82\x87" + b"\x04" + _string(path) + b"\x01" + _string("localhost") + lines
+
+
+def _string(text: str) -> bytes:
+    data, length = text.encode(), len(text)
+    if length < 127:
+        return bytes((length,)) + data
+    prefix, rest = bytearray((127,)), length - 127
+    while rest >= 128:
+        prefix.append(rest % 128 + 128)
+        rest //= 128
+    return bytes((*prefix, rest)) + data

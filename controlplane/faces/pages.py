@@ -1,0 +1,84 @@
+"""A listening HTTP face.
+
+In: an aiohttp application, an address, and what encryption it takes. Out: a server while the context lasts. Law: with
+encryption, the application sees no request whose client is not verified and allowed.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from controlplane.faces.allowed import Presented, is_allowed, refusal
+from controlplane.faces.identity import Identity, Report, followed
+from controlplane.faces.rpc import GRACE_SECONDS, not_listening
+from controlplane.faces.seldom import Seldom
+from controlplane.settings.face import Face
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@asynccontextmanager
+async def listening(
+    section: str, face: Face, application: web.Application, reporter: Callable[[str], Report]
+) -> AsyncIterator[None]:
+    """Serves an application; `section` names the face in the settings, `reporter` is that of `followed`.
+
+    Raises:
+        StartError: when the address cannot be listened on, or the certificates cannot be used.
+    """
+    address = face.listen
+    async with AsyncExitStack() as stack:
+        context: ssl.SSLContext | None = None
+        if face.tls is not None:
+            identity = await stack.enter_async_context(followed(f"{section}.tls", face.tls, reporter))
+            context = _latest(identity)
+            application.middlewares.insert(0, _allowed_only(section, face.tls.allowed_names))
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=GRACE_SECONDS)
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        site: web.BaseSite
+        if address.path:
+            site = web.UnixSite(runner, address.path)
+        else:
+            site = web.TCPSite(runner, address.host, address.port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            raise not_listening(address) from error
+        yield
+
+
+def _latest(identity: Identity) -> ssl.SSLContext:
+    """A context whose every handshake is done by the identity's latest one."""
+    outer = identity.material.context
+
+    def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = identity.material.context
+
+    outer.sni_callback = choose
+    return outer
+
+
+def _allowed_only(section: str, allowed: tuple[str, ...]) -> Middleware:
+    seldom = Seldom(time.monotonic)
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        names = (request.get_extra_info("peercert") or {}).get("subjectAltName", ())
+        dns, uris = (tuple(name for kind, name in names if kind == wanted) for wanted in ("DNS", "URI"))
+        presented = Presented(dns, uris)
+        if is_allowed(presented, allowed):
+            return await handler(request)
+        reason = refusal(section, presented)
+        if seldom.again(presented):
+            _log.warning("client refused", face=section, peer=request.remote, reason=reason)
+        return web.Response(status=403, text=reason)
+
+    return check

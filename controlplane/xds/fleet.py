@@ -1,0 +1,57 @@
+"""The open streams of all node groups, and what has been confirmed for each group.
+
+In: streams as they open and close, confirmations. Out: status, and streams to be woken. Law: whatever is known of a
+stream here is gone with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from controlplane.xds.status import ProxyStatus, Withheld
+from controlplane.xds.stream import Stream
+
+
+class Fleet:
+    """Every open stream of one service, longest open first."""
+
+    def __init__(self) -> None:
+        self._streams: dict[Stream, tuple[str, Callable[[], None]]] = {}
+        self._confirmed: dict[str, int] = {}
+
+    def join(self, stream: Stream, group: str, wake: Callable[[], None]) -> None:
+        """Takes in a stream of a node group; `wake` is called when it has to be asked for its next response."""
+        self._streams[stream] = group, wake
+
+    def leave(self, stream: Stream) -> None:
+        """Forgets a stream."""
+        del self._streams[stream]
+
+    def statuses(self) -> list[ProxyStatus]:
+        """How far every client is."""
+        return [replace(stream.status(), group=group) for stream, (group, _) in self._streams.items()]
+
+    def withholding(self) -> int:
+        """How many streams withhold removals."""
+        return sum(stream.withholding for stream in self._streams)
+
+    def withheld(self) -> tuple[Withheld, ...]:
+        """Which removals are withheld, a value for each type of each stream."""
+        return tuple(found for stream, (group, _) in self._streams.items() for found in stream.withheld(group))
+
+    def confirmed(self, group: str) -> int:
+        """The generation of a node group up to which removals have been confirmed; -1 for none."""
+        return self._confirmed.get(group, -1)
+
+    def confirm(self, group: str, generation: int) -> int:
+        """Confirms the removals of a node group up to `generation`; how many streams withheld some and are woken."""
+        self._confirmed[group] = generation
+        released = [
+            wake
+            for stream, (member_of, wake) in self._streams.items()
+            if member_of == group and stream.confirm(generation)
+        ]
+        for wake in released:
+            wake()
+        return len(released)

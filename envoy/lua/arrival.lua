@@ -1,0 +1,149 @@
+-- Runs before authorization. In: a request whose identity headers were stripped (early header mutation); `verdicts` and
+-- `select_route` from the files beside this one. Out: a request that has a route and either an identity, when its verdict is
+-- known, or what authorization must know about it. Law: authorization is left out only for a verdict that `verdicts` holds;
+-- an error on the way there is no verdict.
+
+local VERDICT = "isthmus.verdict"
+local FIRST_OF_IMPERSONATE = ("i"):byte()
+
+local cache = verdicts.new_cache()
+local counters
+
+local function count(handle)
+  if counters == nil then
+    local stats = handle:stats()
+    counters = {
+      hits = stats:counter("hits"),
+      misses = stats:counter("misses"),
+      bypasses = stats:counter("bypasses"),
+      invalidations = stats:counter("invalidations"),
+      entries = stats:gauge("entries"),
+      invalidated = 0,
+      held = 0,
+    }
+  end
+  return counters
+end
+
+-- Only when verdicts were kept or dropped: not on the way of a hit.
+local function settle(counted)
+  local held = cache.count + cache.old_count
+  if held > counted.held then
+    counted.entries:add(held - counted.held)
+  elseif held < counted.held then
+    counted.entries:sub(counted.held - held)
+  end
+  counted.held = held
+  if cache.invalidations > counted.invalidated then
+    counted.invalidations:add(cache.invalidations - counted.invalidated)
+    counted.invalidated = cache.invalidations
+  end
+end
+
+-- Method, target and token of a request that may have a verdict: not of one that impersonates, in whatever spelling, or
+-- upgrades, which may carry a token elsewhere. One walk over all headers is the only way to see every Impersonate-Extra-*.
+local function question_of(headers)
+  local method, target, token
+  for name, value in pairs(headers) do
+    if name == ":method" then
+      method = value
+    elseif name == ":path" then
+      target = value
+    elseif name == "authorization" then
+      if token ~= nil or value == "" then
+        return nil
+      end
+      token = value
+    elseif name == "upgrade" or (name:byte() == FIRST_OF_IMPERSONATE and name:find("^impersonate")) then
+      return nil
+    end
+  end
+  return method, target, token
+end
+
+-- What stands for who sends the request: a token, the digest of a verified certificate, "" for nothing shown; nil when both
+-- are shown, or a certificate that is not believed.
+local function credential_of(token, tls)
+  if tls == nil or not tls:peerCertificatePresented() then
+    return token or ""
+  end
+  if token ~= nil or not tls:peerCertificateValidated() then
+    return nil
+  end
+  local digest = tls:sha256PeerCertificateDigest()
+  return digest ~= "" and digest or nil
+end
+
+-- The identity of a known verdict, or nil and the number under which authorization's answer is awaited.
+local function verdict_on(handle, headers, tls)
+  local method, target, token = question_of(headers)
+  local credential = method and target and credential_of(token, tls)
+  if not credential then
+    return nil, nil
+  end
+  local now = handle:timestamp()
+  local identity = cache:find(credential, method, target, now)
+  if identity then
+    return identity, nil
+  end
+  return nil, cache:asked(credential, method, target, now)
+end
+
+-- Whether authorization may be left out.
+local function is_known(handle, headers, info, tls)
+  if not cache:adopt(headers:get("x-isthmus-verdicts")) then
+    return false
+  end
+  local counted = counters or count(handle)
+  local sound, identity, number = pcall(verdict_on, handle, headers, tls)
+  if sound and identity then
+    for index = 1, #identity, 2 do
+      headers:add(identity[index], identity[index + 1])
+    end
+    -- Last, so that whatever fails before it leaves the request to authorization.
+    info:dynamicMetadata():set(VERDICT, "hit", true)
+    counted.hits:inc()
+    return true
+  end
+  if sound and number then
+    info:dynamicMetadata():set(VERDICT, "number", number)
+    counted.misses:inc()
+  else
+    counted.bypasses:inc()
+  end
+  return false
+end
+
+function envoy_on_request(handle)
+  local headers, info = handle:headers(), handle:streamInfo()
+  local tls = info:downstreamSslConnection()
+  if not is_known(handle, headers, info, tls) then
+    -- The listener accepts client certificates it cannot verify, so that they can be answered with 401 instead of a broken
+    -- handshake. Authorization must therefore be told which certificates were verified; silence means "not verified".
+    if tls ~= nil and tls:peerCertificatePresented() and tls:peerCertificateValidated() then
+      info:dynamicMetadata():set("isthmus.tls", "client_certificate_verified", true)
+    end
+  end
+  select_route(handle, info, headers)
+end
+
+function envoy_on_response(handle)
+  local shown = cache.policy and cache.policy.debug
+  if not shown and not cache:is_waiting() then
+    return
+  end
+  local metadata = handle:streamInfo():dynamicMetadata()
+  local verdict = metadata:get(VERDICT)
+  if verdict and verdict.number then
+    local answer = metadata:get("envoy.filters.http.ext_authz")
+    if answer then
+      cache:answered(verdict.number, answer.identity, answer.verdict)
+    else
+      cache:answered(verdict.number)
+    end
+    settle(count(handle))
+  end
+  if shown then
+    handle:headers():replace("x-isthmus-verdict", verdict and (verdict.hit and "hit" or "miss") or "bypass")
+  end
+end

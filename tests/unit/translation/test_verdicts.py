@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from envoy.config.core.v3 import extension_pb2
+from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
+
+from controlplane.model.policy import Policy
+from controlplane.model.resource import EXTENSION_CONFIG, EnvoyResource
+from controlplane.model.revocations import Revocations
+from controlplane.model.topology import Topology, Touched
+from controlplane.settings.address import Address
+from controlplane.translation.filters import Scripts, authorization_filter
+from controlplane.translation.listeners import FrontDoor
+from controlplane.translation.translate import Translator
+from controlplane.translation.verdicts import VerdictTerms, verdicts_filter
+
+TERMS = VerdictTerms("e1", entries=100, milliseconds=10_000)
+REVOKED = Revocations(3, (("aa", 4), ("bb", 5)))
+
+
+def header_of(resource: EnvoyResource) -> tuple[str, str]:
+    """Name and value of the one header that the filter writes."""
+    config = header_mutation_pb2.HeaderMutation()
+    extension_pb2.TypedExtensionConfig.FromString(resource.body).typed_config.Unpack(config)
+    (mutation,) = config.mutations.request_mutations
+    assert mutation.append.append_action == mutation.append.OVERWRITE_IF_EXISTS_OR_ADD
+    return mutation.append.header.key, mutation.append.header.value
+
+
+def translator(terms: VerdictTerms | None) -> Translator:
+    """A translator for a front door that keeps verdicts on those terms."""
+    door = FrontDoor("127.0.0.1", 8443, Scripts("", "", "", ""), asks_for_client_certificates=False, verdicts=terms)
+    address = Address.parse("unix:/run/a.sock")
+    return Translator(door, authorization=address, discovery=address)
+
+
+def test_the_header_says_what_still_holds() -> None:
+    """Epoch, floor, bounds, flag, then each ground with its generation; a client's own header is overwritten."""
+    assert header_of(verdicts_filter(TERMS, REVOKED)) == ("x-isthmus-verdicts", "e1 3 100 10000 0 aa=4 bb=5")
+    shown = replace(TERMS, shown=True)
+    assert header_of(verdicts_filter(shown, Revocations())) == ("x-isthmus-verdicts", "e1 0 100 10000 1")
+
+
+def test_a_policy_that_takes_rights_away_is_one_resource() -> None:
+    """The change of policy and what Envoy is told of it go out together."""
+    topology = Topology(policy=Policy(5, revocations=REVOKED))
+
+    made = translator(TERMS).translate(topology, Touched(policy=True))
+
+    assert (verdicts_filter(TERMS, REVOKED),) == made.upserts
+
+
+def test_a_change_of_anything_else_tells_nothing() -> None:
+    """Without a change of policy there is no word about verdicts."""
+    assert translator(TERMS).translate(Topology(), Touched()).upserts == ()
+
+
+def test_without_verdicts_authorization_cannot_be_left_out() -> None:
+    """Switched off, there is no resource, and the authorization filter knows no exception."""
+    topology = Topology(policy=Policy(5, revocations=REVOKED))
+    assert translator(None).translate(topology, Touched(policy=True)).upserts == ()
+
+    (plain,) = (r for r in translator(None).fixed(topology).upserts if r.key.type_url == EXTENSION_CONFIG)
+    config = ext_authz_pb2.ExtAuthz()
+    extension_pb2.TypedExtensionConfig.FromString(plain.body).typed_config.Unpack(config)
+    assert plain == authorization_filter(keeps_verdicts=False)
+    assert not config.HasField("filter_enabled_metadata")
