@@ -34,6 +34,17 @@ class XdsMetrics:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
             registry=registry,
         )
+        self._written: dict[str, tuple[Counter, Counter, Counter]] = {}
+
+    def written(self, type_url: str, resources: int, size: int) -> None:
+        """Counts a response; a thousand streams write one each at a change, so its counters are looked up once."""
+        counters = self._written.get(type_url)
+        if counters is None:
+            kind = short(type_url)
+            counters = self.pushes.labels(kind), self.resources.labels(kind), self.bytes.labels(kind)
+            self._written[type_url] = counters
+        for counter, amount in zip(counters, (1, resources, size), strict=True):
+            counter.inc(amount)
 
 
 def short(type_url: str) -> str:

@@ -216,10 +216,8 @@ class Selection:
 
     def _waits(self, subscription: Subscription, resource: Resource, now: float) -> bool:
         missing = self._missing(resource)
-        # A cluster's own reference is for order alone: it can do without.
-        for cluster in missing if resource.type_url != CLUSTER else ():
-            listed = self._subscriptions[CLUSTER].table.get(cluster)
-            if listed is not None and self._quarantine.servable(listed) is None:
+        for cluster in missing:
+            if cluster in self._subscriptions[CLUSTER].table and not self._coming(cluster):
                 self._gate.wait_for_content(resource.key, cluster)
                 subscription.hold_back(resource.name)
                 return True
@@ -233,8 +231,14 @@ class Selection:
         clusters = self._subscriptions.get(CLUSTER)
         if clusters is None or not resource.references or resource.type_url == ENDPOINTS:
             return []
-        return sorted(
+        missing = sorted(
             reference.name
             for reference in resource.references
             if reference.type_url == CLUSTER and clusters.wants(reference.name) and not clusters.holds(reference.name)
         )
+        # A cluster's own reference is for order alone: it waits for what is on its way, and can do without.
+        return missing if resource.type_url != CLUSTER else [name for name in missing if self._coming(name)]
+
+    def _coming(self, cluster: str) -> bool:
+        listed = self._subscriptions[CLUSTER].table.get(cluster)
+        return listed is not None and self._quarantine.servable(listed) is not None

@@ -23,7 +23,7 @@ from controlplane.xds.announce import Announcer
 from controlplane.xds.decode import decoded, delta_request, sotw_request
 from controlplane.xds.fleet import Fleet
 from controlplane.xds.guard import ShrinkLimit
-from controlplane.xds.metrics import XdsMetrics, short
+from controlplane.xds.metrics import XdsMetrics
 from controlplane.xds.quarantine import Quarantine, Rejection
 from controlplane.xds.request import MISSING_ID, DeltaRequest, Node, SotwRequest, ungrouped
 from controlplane.xds.response import Response
@@ -226,7 +226,7 @@ class XdsService:
                 stream.offer(latest, changes, self._clock())
             response = stream.next_response(self._clock())
             for happened in stream.events():
-                self._announce(happened, stream.node, context.peer())
+                self._announce(happened, stream.node, stream.peer)
                 if isinstance(happened, event.Refused):
                     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, happened.reason)
             if response is None:
@@ -246,10 +246,7 @@ class XdsService:
             context.set_code(grpc.StatusCode.DEADLINE_EXCEEDED)
             context.set_details("the client does not read")
             return False
-        kind = short(response.type_url)
-        self._metrics.pushes.labels(kind).inc()
-        self._metrics.resources.labels(kind).inc(response.upserts)
-        self._metrics.bytes.labels(kind).inc(len(message))
+        self._metrics.written(response.type_url, response.upserts, len(message))
         return True
 
 

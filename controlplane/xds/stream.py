@@ -56,7 +56,7 @@ class Stream:
         self.snapshot = snapshot
         self.node: Node | None = None
         self._only = only
-        self._peer = peer
+        self.peer = peer
         self._identifier = identifier
         self._quarantine = quarantine
         self._subscriptions: dict[str, Subscription] = {}
@@ -144,7 +144,7 @@ class Stream:
     def status(self) -> ProxyStatus:
         """How far the client is."""
         return ProxyStatus(
-            peer=self._peer,
+            peer=self.peer,
             protocol=self.protocol.value,
             node=self.node,
             connected_at=self._connected_at,

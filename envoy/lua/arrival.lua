@@ -9,13 +9,14 @@ local FIRST_OF_IMPERSONATE = ("i"):byte()
 local cache = verdicts.new_cache()
 local counters
 
+-- Hits are not among them: ext_authz counts itself how often it was left out, and each hit would pay for a second count.
 local function count(handle)
   if counters == nil then
     local stats = handle:stats()
     counters = {
-      hits = stats:counter("hits"),
       misses = stats:counter("misses"),
       bypasses = stats:counter("bypasses"),
+      failures = stats:counter("failures"),
       invalidations = stats:counter("invalidations"),
       entries = stats:gauge("entries"),
       invalidated = 0,
@@ -94,7 +95,6 @@ local function is_known(handle, headers, info, tls)
   if not cache:adopt(headers:get("x-isthmus-verdicts")) then
     return false
   end
-  local counted = counters or count(handle)
   local sound, identity, number = pcall(verdict_on, handle, headers, tls)
   if sound and identity then
     for index = 1, #identity, 2 do
@@ -102,14 +102,17 @@ local function is_known(handle, headers, info, tls)
     end
     -- Last, so that whatever fails before it leaves the request to authorization.
     info:dynamicMetadata():set(VERDICT, "hit", true)
-    counted.hits:inc()
     return true
   end
+  local counted = counters or count(handle)
   if sound and number then
     info:dynamicMetadata():set(VERDICT, "number", number)
     counted.misses:inc()
   else
     counted.bypasses:inc()
+    if not sound then
+      counted.failures:inc()
+    end
   end
   return false
 end

@@ -21,6 +21,7 @@ API = f"/apis/{GROUP}/v1"
 THINGS = f"{API}/namespaces/default/things"
 TOKENS = "secret-of-bob,bob,42,developers\nsecret-of-eve,eve,43,\n"
 READ = {"apiGroups": [GROUP], "resources": ["things"], "verbs": ["get", "list", "watch"]}
+HITS = "http.front_door.ext_authz.isthmus.disabled"
 LONG = {"verdictCache": {"ttl": "5m", "debugHeader": True}}
 
 
@@ -221,12 +222,21 @@ def test_a_path_that_can_be_read_in_two_ways_is_refused_to_those_who_may_do_ever
 
 
 def test_envoy_counts_what_the_cache_does(stack: Stack, backend: Backend) -> None:
-    """Hits, misses, bypasses, invalidations and entries are among Envoy's own numbers."""
+    """Misses, bypasses, invalidations and entries are the script's numbers, hits are what ext_authz was left out of."""
+    client = stack.http("counted")
+    stack.drop("counted.yaml", *grant("counted", READ, users=["counted"]))
+    until(lambda: told(stack, client, THINGS) == (200, "hit"), "the verdict is known")
+    before = stack.stats(HITS)[HITS]
+    assert [told(stack, client, THINGS)[1] for _ in range(3)] == 3 * ["hit"]
+    assert told(stack, client, THINGS, **{"Impersonate-User": "root"})[1] == "bypass"
+    stack.remove("counted.yaml")
+    until(lambda: told(stack, client, THINGS) == (403, "miss"), "the right is gone")
     counted = stack.stats(r"lua\.verdicts")
 
     numbers = {name.rpartition(".")[2]: value for name, value in counted.items()}
-    assert numbers["errors"] == 0
-    assert all(numbers[name] > 0 for name in ("hits", "misses", "bypasses", "invalidations", "entries"))
+    assert (0, 0) == (numbers["errors"], numbers.get("failures", 0))
+    assert all(numbers[name] > 0 for name in ("misses", "bypasses", "invalidations", "entries"))
+    assert before + 3 <= stack.stats(HITS)[HITS]
 
 
 def test_a_verdict_ends_with_its_time() -> None:

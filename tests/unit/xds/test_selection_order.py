@@ -32,7 +32,15 @@ def test_a_cluster_goes_without_the_one_it_refers_to_when_that_is_rejected() -> 
     client = delta(build.snapshot(build.of(CLUSTER, "first"), build.of(CLUSTER, "b", references=[first])))
     client.ask(CLUSTER)
     client.nack(client.next())
-    client.now = 105.0
+
+    assert told(client.all()) == [(CLUSTER, ["b"], [])]
+
+
+def test_a_cluster_does_not_wait_for_one_that_does_not_exist() -> None:
+    """What the snapshot does not hold is not on its way."""
+    missing = ResourceName(CLUSTER, "missing")
+    client = delta(build.snapshot(build.of(CLUSTER, "b", references=[missing])))
+    client.ask(CLUSTER)
 
     assert told(client.all()) == [(CLUSTER, ["b"], [])]
 
