@@ -41,7 +41,7 @@ class Revocations:
     def followed_by(self, generation: int, lost: Iterable[str]) -> Revocations:
         """The same after the policy of `generation` has taken the grounds `lost` away.
 
-        More than 32 would cost every request, so the oldest are forgotten and the floor rises above what they took.
+        More than 32 would cost every request, so the oldest are forgotten, and the floor rises to when they were taken.
         """
         kept = dict(self.grounds)
         for ground in sorted(set(lost)):
@@ -49,7 +49,7 @@ class Revocations:
             kept[ground] = generation
         pairs = tuple(kept.items())
         forgotten, pairs = pairs[:-_KEPT], pairs[-_KEPT:]
-        return Revocations(max((generation for _, generation in forgotten), default=self.floor), pairs)
+        return Revocations(max([self.floor, *(generation for _, generation in forgotten)]), pairs)
 
 
 def _digest(*parts: str) -> str:

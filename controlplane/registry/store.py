@@ -179,7 +179,7 @@ class Registry:
         before = self._topology.policy
         roles = frozenset(key for key in dirty.roles if self._roles.get(key) != before.roles.get(key))
         bindings = frozenset(key for key in dirty.bindings if self._bindings.get(key) != before.bindings.get(key))
-        distrusted = dirty.credentials and self._topology.credentials is not None and self._trusts_others()
+        distrusted = dirty.credentials and self._trusts_others()
         if not roles and not bindings and not distrusted:
             return before
         after = Policy(
@@ -194,7 +194,7 @@ class Registry:
     def _trusts_others(self) -> bool:
         """Whether clients are no longer believed by the certificates that they were believed by."""
         before, after = self._topology.credentials, self._credentials
-        return before is None or after is None or before.client_ca != after.client_ca
+        return before is not None and after is not None and before.client_ca != after.client_ca
 
 
 def _service_name(api: ApiService) -> ServiceName | None:

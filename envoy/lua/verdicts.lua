@@ -265,7 +265,7 @@ function Cache:answered(number, identity, verdict)
   if type(seconds) ~= "number" or type(generation) ~= "number" or type(epoch) ~= "string" then
     return false
   end
-  if not is_list_of_strings(verdict.grounds) then
+  if not is_list_of_strings(verdict.grounds) or #verdict.grounds < 1 then
     return false
   end
   for index = 1, #question.scopes do
@@ -287,19 +287,10 @@ function Cache:answered(number, identity, verdict)
 end
 
 local function new_cache()
-  return setmetatable({
-    young = {},
-    old = {},
-    count = 0,
-    old_count = 0,
-    waiting = {},
-    waiting_old = {},
-    waiting_count = 0,
-    waiting_old_count = 0,
-    number = 0,
-    rotation = 0,
-    invalidations = 0,
-  }, Cache)
+  local cache = { number = 0, rotation = 0, invalidations = 0 }
+  cache.young, cache.count, cache.old, cache.old_count = {}, 0, {}, 0
+  cache.waiting, cache.waiting_count, cache.waiting_old, cache.waiting_old_count = {}, 0, {}, 0
+  return setmetatable(cache, Cache)
 end
 
 return { new_cache = new_cache, scopes_of = scopes_of }

@@ -219,6 +219,8 @@ def test_one_revocation_leaves_other_verdicts_alone() -> None:
         verdict(COLLECTION, grounds=None),
         verdict(COLLECTION, grounds="g1"),
         verdict(COLLECTION, grounds=[1]),
+        verdict(COLLECTION, grounds=[]),
+        verdict(COLLECTION, grounds={"g1": "g1"}),
         {key: value for key, value in verdict(COLLECTION).items() if key != "scope"},
     ],
 )
