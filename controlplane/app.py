@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -65,6 +65,7 @@ from controlplane.xds.service import XdsService, server_options
 
 # A watch of proxies looks this often: a person sees no difference, and with many proxies looking is not free.
 _WATCH_SECONDS: Final = 0.25
+_SETTLING_SECONDS: Final = 10.0
 
 
 async def serve(settings: Settings) -> None:
@@ -78,7 +79,6 @@ async def serve(settings: Settings) -> None:
     problems = Problems(log)
     topology, policy = Watchable(Topology()), Watchable(Policy())
     documents, snapshots = Watchable(Documents()), SnapshotCache()
-    refresh = Refresh(topology, documents)
     authentication = Watchable[Authentication | None](_authentication(settings, problems))
     terms = _verdict_terms(settings.verdict_cache)
     translator = _translator(settings, terms)
@@ -103,6 +103,7 @@ async def serve(settings: Settings) -> None:
         shrink_limit=_shrink_limit(settings.xds.removals),
         clock=time.monotonic,
     )
+    refresh = Refresh(topology, documents, settled=partial(_settled, xds))
     # All groups have their first snapshot in one moment.
     published = snapshots.watch(groups[0].name)
     admission = Admission(settings.xds.max_streams, settings.xds.max_new_streams_per_second)
@@ -152,6 +153,14 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(stop.wait(), name="stop"),
         )
     log.info("stopped")
+
+
+async def _settled(xds: XdsService) -> None:
+    """Returns when all Envoys hold what they shall, or after some seconds; one that was waiting for us comes in two."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_SETTLING_SECONDS):
+            while not xds.in_step():  # noqa: ASYNC110 - looked at seldom, and only after a change of hundreds
+                await asyncio.sleep(_WATCH_SECONDS)
 
 
 def _epoch() -> float:

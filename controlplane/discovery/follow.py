@@ -34,6 +34,13 @@ class Lanes:
 
     healthy: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LANE))
     doubtful: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DOUBTFUL_LANE))
+    closed_by: set[asyncio.Future[None]] = field(default_factory=set)
+    """Nobody is asked until these are done."""
+
+    async def opened(self) -> None:
+        """Returns when nothing keeps the lanes closed."""
+        while self.closed_by:
+            await asyncio.wait(set(self.closed_by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ async def follow(server: Server, lanes: Lanes, pause: Pause) -> None:
     retry = FIRST_RETRY
     while True:
         server.poked.clear()
-        failure = await _attempt(server, lanes.doubtful if failed else lanes.healthy)
+        failure = await _attempt(server, lanes, lanes.doubtful if failed else lanes.healthy)
         if failure and not failed:
             log.warning("a server does not say what it serves", reason=failure)
         elif failed and not failure:
@@ -75,9 +82,10 @@ async def follow(server: Server, lanes: Lanes, pause: Pause) -> None:
         await pause(server.poked, delay)
 
 
-async def _attempt(server: Server, lane: asyncio.Semaphore) -> str:
+async def _attempt(server: Server, lanes: Lanes, lane: asyncio.Semaphore) -> str:
     grace = asyncio.get_running_loop().call_later(server.grace, server.presume_stale)
     try:
+        await lanes.opened()
         async with lane:
             return await server.attempt()
     except Exception as error:  # noqa: BLE001 - a defect met in one server's answer must not end discovery of the others

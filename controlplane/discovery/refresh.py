@@ -7,7 +7,7 @@ what an answer did not change stays the identical object, and wakes nobody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from functools import partial
@@ -27,6 +27,13 @@ from controlplane.model.topology import Backend, BackendKey, Topology
 _GRACE: Final = 1.0
 _NO_ANSWER: Final = "no answer yet"
 
+# A TLS handshake and two answers cost a millisecond or two each: from so many on, that is felt elsewhere.
+_MANY: Final = 200
+
+
+async def at_once() -> None:
+    """Waits for nothing."""
+
 
 class Client(Protocol):
     """Asks servers, as `client.BackendClient` does."""
@@ -41,7 +48,8 @@ class Refresh:
     """One task a server.
 
     `client` opens the way to ask servers and `pause` waits between two attempts. After `grace` seconds a server's first
-    answer is not waited for any more: it is listed as stale until it comes.
+    answer is not waited for any more: it is listed as stale until it comes. Before a great many servers are asked,
+    `settled` is awaited: that requests are routed comes before that clients can ask what there is.
     """
 
     def __init__(
@@ -52,12 +60,14 @@ class Refresh:
         client: Callable[[], AbstractAsyncContextManager[Client]] = backend_client,
         pause: Pause = pause,
         grace: float = _GRACE,
+        settled: Callable[[], Coroutine[None, None, None]] = at_once,
     ) -> None:
         self._topology = topology
         self._documents = documents
         self._client = client
         self._pause = pause
         self._grace = grace
+        self._settled = settled
         self._lanes = Lanes()
         # The core waits behind no backend: most of what clients ask about is its.
         self._core_lanes = Lanes()
@@ -95,7 +105,12 @@ class Refresh:
 
     def _advance(self, topology: Topology, client: Client, tasks: asyncio.TaskGroup) -> None:
         before = self._assignments.topology
-        for key in self._assignments.advance(topology):
+        keys = self._assignments.advance(topology)
+        if len(keys) >= _MANY:
+            settling = tasks.create_task(self._settled())
+            self._lanes.closed_by.add(settling)
+            settling.add_done_callback(self._lanes.closed_by.discard)
+        for key in keys:
             if self._assignments.wanted(key):
                 self._ask(key, partial(self._backend_server, key, client), tasks)
             else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from controlplane.snapshot.snapshot import Snapshot
 from controlplane.xds.status import ProxyStatus, Withheld
 from controlplane.xds.stream import Stream
 
@@ -31,6 +32,12 @@ class Fleet:
     def statuses(self) -> list[ProxyStatus]:
         """How far every client is."""
         return [replace(stream.status(), group=group) for stream, (group, _) in self._streams.items()]
+
+    def in_step(self, latest: Callable[[str], Snapshot | None]) -> bool:
+        """True when there are clients, and all hold what is the `latest` for their group."""
+        return bool(self._streams) and all(
+            stream.in_step and stream.snapshot is latest(group) for stream, (group, _) in self._streams.items()
+        )
 
     def withholding(self) -> int:
         """How many streams withhold removals."""

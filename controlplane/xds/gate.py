@@ -8,7 +8,7 @@ no limit.
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable
 
 from controlplane.model.resource import ResourceName
 
@@ -20,7 +20,8 @@ class Gate:
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
-        self._waiting: dict[str, set[ResourceName]] = {}
+        # In the order in which they came, which is then the order in which they go: equal on every run.
+        self._waiting: dict[str, dict[ResourceName, None]] = {}
         # The limit is the same for all, so insertion order is the order of deadlines.
         self._deadlines: dict[ResourceName, float] = {}
         self._overdue: set[ResourceName] = set()
@@ -32,17 +33,17 @@ class Gate:
 
     def wait(self, key: ResourceName, cluster: str, now: float) -> None:
         """Lets `key` wait for a cluster's acknowledgement; going on for another cluster keeps the deadline."""
-        self._waiting.setdefault(cluster, set()).add(key)
+        self._waiting.setdefault(cluster, {})[key] = None
         self._deadlines.setdefault(key, now + self.limit)
 
     def wait_for_content(self, key: ResourceName, cluster: str) -> None:
         """Lets `key` wait without limit, because the cluster was rejected and sending it again is no use."""
         self.passed(key)
-        self._waiting.setdefault(cluster, set()).add(key)
+        self._waiting.setdefault(cluster, {})[key] = None
 
-    def opened(self, cluster: str) -> AbstractSet[ResourceName]:
+    def opened(self, cluster: str) -> Iterable[ResourceName]:
         """What waited for the cluster and shall be looked at again."""
-        return self._waiting.pop(cluster, frozenset())
+        return self._waiting.pop(cluster, ())
 
     def expired(self, now: float) -> list[ResourceName]:
         """What has waited long enough and goes on without its cluster."""

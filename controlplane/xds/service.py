@@ -112,6 +112,10 @@ class XdsService:
         """How far every connected proxy is, longest connected first."""
         return self._streams.statuses()
 
+    def in_step(self) -> bool:
+        """True when there are clients, and all hold what they shall."""
+        return self._streams.in_step(self._cache.latest)
+
     def withheld(self) -> tuple[Withheld, ...]:
         """The removals that wait for `confirm_removals`: a value for each type of each stream that withholds some."""
         return self._streams.withheld()

@@ -132,6 +132,11 @@ class Stream:
                 self._behind_since = None
         return None
 
+    @property
+    def in_step(self) -> bool:
+        """True when the client has acknowledged all that there is for it."""
+        return self._acked_generation == self.snapshot.generation
+
     def deadline(self) -> float | None:
         """When `next_response` shall be asked again even if nothing else happens, or None."""
         return self._selection.deadline()

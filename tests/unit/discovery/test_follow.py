@@ -139,3 +139,25 @@ async def test_servers_that_failed_do_not_take_the_places_of_others() -> None:
 
     for task in (dead, living):
         task.cancel()
+
+
+async def test_nobody_is_asked_while_the_lanes_are_closed() -> None:
+    """What closes them is waited for, whatever else is ready; meanwhile the server is presumed stale as ever."""
+    asked, presumed = asyncio.Event(), asyncio.Event()
+    closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    lanes = Lanes()
+    lanes.closed_by.add(closing)
+    closing.add_done_callback(lanes.closed_by.discard)
+
+    async def attempt() -> str:
+        asked.set()
+        return ""
+
+    following = asyncio.create_task(follow(Server("web", attempt, presumed.set, 0), lanes, pause))
+    await presumed.wait()
+    before = asked.is_set()
+    closing.set_result(None)
+    await asked.wait()
+    following.cancel()
+
+    assert not before
