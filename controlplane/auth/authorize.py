@@ -1,51 +1,38 @@
-"""Whether a user may do what a request asks: privileged groups and role-based access control.
+"""Whether a user may do what a request asks: what authorizers say, and how several of them are asked.
 
-In: a user, a RequestInfo and one Policy. Out: a verdict with its reason.
-Law: rights only add up: a role that is missing or empty grants nothing and takes nothing away.
+In: a user and a RequestInfo. Out: a verdict with its reason.
+Law: the zero value denies, and so does a chain in which nobody speaks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, compress, count
-from operator import is_not
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from controlplane.model.identity import RequestInfo, UserInfo, Verdict
-from controlplane.model.policy import Policy
-from controlplane.model.rbac import BindingKey, Holder, PolicyRule, Role, RoleBinding, RoleKey
+from controlplane.model.rbac import Grant, Holder, RoleBinding
 
 PRIVILEGED_GROUP: Final = "system:masters"
-
-Index: TypeAlias = dict[Holder, dict[BindingKey, RoleBinding]]
-"""The bindings of everybody bound; a value is shared between generations and never changed in place."""
-Aggregated: TypeAlias = dict[RoleKey, tuple[PolicyRule, ...]]
-"""The rules of ClusterRoles with an aggregationRule, as far as they were asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What allows a request: a rule of a role that somebody is bound to; `rule` is None for a group's privilege."""
-
-    holder: Holder
-    role: RoleKey | None = None
-    rule: PolicyRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """An authorizer's verdict; `reason` is appended to the 403's message, `grant` says what allows."""
+    """An authorizer's verdict.
+
+    `reason` is appended to the 403's message, or says why it is allowed; `grant` says by which rule. `error` says why
+    an authorizer could not be asked: a request that nobody allows is then answered with 500 and not with 403.
+    """
 
     verdict: Verdict = Verdict.DENY
     reason: str = ""
     grant: Grant | None = None
+    error: str = ""
 
 
 class Authorizer(Protocol):
     """Anything that judges a request."""
 
-    def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:
+    async def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:
         """The verdict on what `user` asks for in `info`."""
         ...
 
@@ -56,12 +43,27 @@ class PrivilegedGroups:
 
     groups: frozenset[str] = frozenset({PRIVILEGED_GROUP})
 
-    def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:  # noqa: ARG002 - the protocol passes both
+    async def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:  # noqa: ARG002 - the protocol passes both
         """ALLOW for a member, NO_OPINION otherwise."""
         group = next((group for group in user.groups if group in self.groups), None)
         if group is None:
             return Opinion(Verdict.NO_OPINION)
         return Opinion(Verdict.ALLOW, grant=Grant(Holder("Group", group, "")))
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    """Says the same to everything, as kube-apiserver's AlwaysAllow and AlwaysDeny do; Envoy keeps none of it."""
+
+    opinion: Opinion
+
+    async def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:  # noqa: ARG002 - the protocol passes both
+        """The opinion."""
+        return self.opinion
+
+
+ALWAYS_ALLOW: Final = Always(Opinion(Verdict.ALLOW))
+ALWAYS_DENY: Final = Always(Opinion(Verdict.NO_OPINION, "Everything is forbidden."))
 
 
 def union(*authorizers: Authorizer) -> Authorizer:
@@ -73,158 +75,39 @@ def union(*authorizers: Authorizer) -> Authorizer:
 class _Union:
     authorizers: tuple[Authorizer, ...]
 
-    def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:
+    async def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:
         reasons: list[str] = []
+        errors: list[str] = []
         for authorizer in self.authorizers:
-            opinion = authorizer.authorize(user, info)
+            opinion = await authorizer.authorize(user, info)
             if opinion.verdict is not Verdict.NO_OPINION:
                 return opinion
             if opinion.reason:
                 reasons.append(opinion.reason)
-        return Opinion(Verdict.DENY, "\n".join(reasons))
+            if opinion.error:
+                errors.append(opinion.error)
+        return Opinion(Verdict.DENY, "\n".join(reasons), error=aggregated(errors))
 
 
-class Rbac:
-    """Role-based access control by one Policy, to the letter of rbac.authorization.k8s.io/v1.
-
-    A decision costs what the user's own bindings cost.
-    """
-
-    __slots__ = ("_aggregated", "_index", "_policy")
-
-    def __init__(self, policy: Policy, index: Index | None = None, aggregated: Aggregated | None = None) -> None:
-        self._policy = policy
-        self._index = _reindexed({}, {}, policy.bindings) if index is None else index
-        self._aggregated: Aggregated = {} if aggregated is None else aggregated
-
-    def following(self, policy: Policy) -> Rbac:
-        """The same by a later policy; only bindings that are not the identical objects are indexed anew."""
-        before, index = self._policy, self._index
-        if policy.bindings is not before.bindings:
-            index = _reindexed(index, before.bindings, policy.bindings)
-        return Rbac(policy, index, self._aggregated if policy.roles is before.roles else None)
-
-    def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:
-        """ALLOW when a rule of a bound role does, NO_OPINION otherwise, with the bound roles that do not exist."""
-        missing: dict[str, None] = {}
-        for holder, binding in self._bindings(user, info.namespace):
-            rules = self._rules(binding.role)
-            if rules is None:
-                missing[_not_found(binding.role)] = None
-                continue
-            for rule in rules:
-                if rule_allows(rule, info):
-                    return Opinion(Verdict.ALLOW, grant=Grant(holder, binding.role, rule))
-        errors = sorted(missing)
-        shown = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
-        return Opinion(Verdict.NO_OPINION, f"RBAC: {shown}" if errors else "")
-
-    def _bindings(self, user: UserInfo, namespace: str) -> Iterator[tuple[Holder, RoleBinding]]:
-        """The ClusterRoleBindings of a user and of the user's groups, then the RoleBindings in the namespace."""
-        subjects = [("User", user.name), *(("Group", group) for group in user.groups)]
-        for scope in ("", namespace) if namespace else ("",):
-            for kind, name in subjects:
-                holder = Holder(kind, name, scope)
-                for binding in self._index.get(holder, {}).values():
-                    yield holder, binding
-
-    def _rules(self, key: RoleKey) -> tuple[PolicyRule, ...] | None:
-        role = self._policy.roles.get(key)
-        if role is None or not role.aggregation:
-            return None if role is None else role.rules
-        if key not in self._aggregated:
-            self._aggregated[key] = _aggregate(role, self._policy.roles)
-        return self._aggregated[key]
+def aggregated(errors: list[str]) -> str:
+    """Several errors in one text, as Kubernetes writes them: each once, in brackets when there are several."""
+    distinct = list(dict.fromkeys(errors))
+    return f"[{', '.join(distinct)}]" if len(distinct) > 1 else "".join(distinct)
 
 
-def rule_allows(rule: PolicyRule, info: RequestInfo) -> bool:
-    """True when one rule grants what the request asks for; a rule about names never grants a request without one."""
-    if "*" not in rule.verbs and info.verb not in rule.verbs:
-        return False
-    if not info.is_resource_request:
-        return any(_url_matches(url, info.path) for url in rule.non_resource_urls)
-    return (
-        ("*" in rule.api_groups or info.api_group in rule.api_groups)
-        and _resource_matches(rule.resources, info)
-        and (not rule.resource_names or info.name in rule.resource_names)
-    )
+def allowed_by(grant: Grant) -> str:
+    """The reason that kube-apiserver's RBAC gives for allowing; "" for a group's privilege, as there."""
+    if grant.binding is None:
+        return ""
+    key, role = grant.binding.key, grant.binding.role
+    kind = "RoleBinding" if key.namespace else "ClusterRoleBinding"
+    name = f"{key.name}/{key.namespace}" if key.namespace else key.name
+    role_kind = "Role" if role.namespace else "ClusterRole"
+    return f'RBAC: allowed by {kind} "{name}" of {role_kind} "{role.name}" to {_subject(grant.holder, grant.binding)}'
 
 
-def _resource_matches(resources: tuple[str, ...], info: RequestInfo) -> bool:
-    if "*" in resources:
-        return True
-    if not info.subresource:
-        return info.resource in resources
-    return f"{info.resource}/{info.subresource}" in resources or f"*/{info.subresource}" in resources
-
-
-def _url_matches(url: str, path: str) -> bool:
-    return url in {"*", path} or (url.endswith("*") and path.startswith(url.rstrip("*")))
-
-
-def _reindexed(
-    index: Index, before: Mapping[BindingKey, RoleBinding], after: Mapping[BindingKey, RoleBinding]
-) -> Index:
-    """A copy of `index` in which the bindings that differ have changed; what did not change is shared."""
-    gone, come = _differing(list(before.values()), list(after.values()))
-    fresh = dict(index)
-    owned: set[Holder] = set()
-    for binding, held in chain(((each, False) for each in gone), ((each, True) for each in come)):
-        for holder in binding.holders:
-            if holder not in owned:
-                owned.add(holder)
-                fresh[holder] = dict(fresh.get(holder, {}))
-            if held:
-                fresh[holder][binding.key] = binding
-            else:
-                fresh[holder].pop(binding.key, None)
-    for holder in owned:
-        if not fresh[holder]:
-            del fresh[holder]
-    return fresh
-
-
-def _differing(old: list[RoleBinding], new: list[RoleBinding]) -> tuple[list[RoleBinding], list[RoleBinding]]:
-    """The objects that are only in `old`, and those that are only in `new`.
-
-    One change in a mapping leaves the order of the others: the equal ends are skipped before any object is hashed.
-    """
-    start = _equal_until(old, new)
-    old, new = old[start:], new[start:]
-    end = _equal_until(old[::-1], new[::-1])
-    old_ids = {id(binding): binding for binding in old[: len(old) - end]}
-    new_ids = {id(binding): binding for binding in new[: len(new) - end]}
-    gone = [binding for key, binding in old_ids.items() if key not in new_ids]
-    come = [binding for key, binding in new_ids.items() if key not in old_ids]
-    return gone, come
-
-
-def _equal_until(old: list[RoleBinding], new: list[RoleBinding]) -> int:
-    return next(compress(count(), map(is_not, old, new)), min(len(old), len(new)))
-
-
-def _aggregate(role: Role, roles: Mapping[RoleKey, Role]) -> tuple[PolicyRule, ...]:
-    """The rules of the ClusterRoles that an aggregationRule selects, directly or through others, and not its own."""
-    rules: dict[PolicyRule, None] = {}
-    seen = {role.key}
-    pending = [role]
-    while pending:
-        selectors = pending.pop().aggregation
-        for other in roles.values():
-            if other.key.namespace or other.key in seen or not _selected(other, selectors):
-                continue
-            seen.add(other.key)
-            if other.aggregation:
-                pending.append(other)
-            else:
-                rules.update(dict.fromkeys(other.rules))
-    return tuple(rules)
-
-
-def _selected(role: Role, selectors: tuple[tuple[tuple[str, str], ...], ...]) -> bool:
-    return any(all(pair in role.labels for pair in selector) for selector in selectors)
-
-
-def _not_found(key: RoleKey) -> str:
-    kind = "role" if key.namespace else "clusterrole"
-    return f'{kind}.rbac.authorization.k8s.io "{key.name}" not found'
+def _subject(holder: Holder, binding: RoleBinding) -> str:
+    subject = next((subject for subject in binding.subjects if binding.holder(subject) == holder), None)
+    if subject is not None and subject.kind == "ServiceAccount":
+        return f'ServiceAccount "{subject.name}/{subject.namespace or binding.key.namespace}"'
+    return f'{holder.kind} "{holder.name}"'

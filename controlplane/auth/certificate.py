@@ -39,7 +39,7 @@ class ClientCertificate:
             return Failed("the client certificate is not valid yet")
         if now > self.not_after:
             return Failed("the client certificate has expired")
-        return Recognised(self.user, until=self.not_after) if self.user is not None else None
+        return Recognised(self.user, self.not_after, "the client certificate") if self.user is not None else None
 
 
 def read_certificate(pem: str) -> ClientCertificate | Failed:
@@ -50,7 +50,7 @@ def read_certificate(pem: str) -> ClientCertificate | Failed:
         subject = certificate.subject
     except ValueError:
         return Failed("the client certificate cannot be parsed")
-    if not _serves_clients(extensions):
+    if not _fit_for_clients(extensions):
         return Failed("the client certificate's extended key usage does not include clientAuth")
     user = _user(subject, certificate.fingerprint(SHA256()).hex())
     if isinstance(user, Failed):
@@ -62,12 +62,21 @@ def read_certificate(pem: str) -> ClientCertificate | Failed:
     )
 
 
-def _serves_clients(extensions: x509.Extensions) -> bool:
+def serves_clients(usages: x509.ExtendedKeyUsage) -> bool:
+    """Whether clientAuth, or any purpose, is among them."""
+    return any(usage in _CLIENT_USAGES for usage in usages)
+
+
+def common_name(subject: x509.Name) -> str:
+    """The last common name, as in Go's crypto/x509, or ""."""
+    return next(reversed(_texts(subject, NameOID.COMMON_NAME)), "")
+
+
+def _fit_for_clients(extensions: x509.Extensions) -> bool:
     try:
-        usages = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        return serves_clients(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
     except x509.ExtensionNotFound:
         return True
-    return any(usage in _CLIENT_USAGES for usage in usages)
 
 
 def _user(subject: x509.Name, fingerprint: str) -> UserInfo | Failed | None:
@@ -81,11 +90,11 @@ def _user(subject: x509.Name, fingerprint: str) -> UserInfo | Failed | None:
             reason = unfit(value)
             if reason is not None:
                 return Failed(f"the client certificate's {field} {reason}")
-    # As in Go's crypto/x509, the last of several common names counts.
-    if not names or not names[-1]:
+    name = common_name(subject)
+    if not name:
         return None
     return UserInfo(
-        name=names[-1],
+        name=name,
         uid=uids[0] if uids else "",
         groups=tuple(groups),
         extra=((CREDENTIAL_ID, (f"X509SHA256={fingerprint}",)),),

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, unquote_to_bytes
 
-from controlplane.auth.selector import exact_field, is_label_selector
+from controlplane.auth.selector import exact_field, field_requirements, is_label_selector, label_requirements
 from controlplane.model.identity import RequestInfo
+from controlplane.model.selector import Requirement
 
 # The characters of RFC 3986's pchar that need no escape, in segments that are neither empty nor only dots.
 _PLAIN_PATH: Final = re.compile(r"/|(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9\-._~!$&'()*+,;=:@]+)+/?")
@@ -28,6 +29,7 @@ _ROUTE_SEGMENTS: Final = {"apis": 3, "api": 2, "openapi": 5}
 
 _VERBS: Final = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _PATH_VERBS: Final = frozenset({"proxy", "watch"})
+_SELECTING_VERBS: Final = frozenset({"list", "watch", "deletecollection"})
 _NAMESPACE_SUBRESOURCES: Final = frozenset({"status", "finalize"})
 _INT64: Final = range(-(2**63), 2**63)
 
@@ -102,7 +104,8 @@ def request_info(method: str, target: str) -> RequestInfo | Unreadable:
         return RequestInfo(is_resource_request=False, path=path, verb=method.lower())
 
     verb = _VERBS.get(method, "")
-    if rest[0] in _PATH_VERBS:
+    verb_in_path = rest[0] in _PATH_VERBS
+    if verb_in_path:
         if len(rest) < 2:
             return Unreadable(f"unable to determine kind and namespace from url, {target}")
         verb, rest = rest[0], rest[1:]
@@ -119,6 +122,9 @@ def request_info(method: str, target: str) -> RequestInfo | Unreadable:
         verb, name = _list_or_watch(query)
     if not name and verb == "delete":
         verb = "deletecollection"
+    # Paths with a verb in them do not all heed selectors, so none may narrow what is authorized.
+    selecting = query and not verb_in_path and verb in _SELECTING_VERBS
+    fields, labels = _selectors(query) if selecting else ((), ())
     return RequestInfo(
         is_resource_request=True,
         path=path,
@@ -129,6 +135,8 @@ def request_info(method: str, target: str) -> RequestInfo | Unreadable:
         resource=rest[0],
         subresource=subresource,
         name=name,
+        field_selector=fields,
+        label_selector=labels,
     )
 
 
@@ -161,6 +169,14 @@ def _list_or_watch(query: str) -> tuple[str, str]:
     watching = watch is not None and watch.casefold() not in {"false", "0"}
     name = field if field not in {".", ".."} and "/" not in field and "%" not in field else ""
     return ("watch" if watching else "list"), name
+
+
+def _selectors(query: str) -> tuple[tuple[Requirement, ...], tuple[Requirement, ...]]:
+    """What the field selector and the label selector require; one that does not parse narrows nothing."""
+    if "elector" not in unquote(query):
+        return (), ()
+    first = {key: values[0] for key, values in parse_query(query).items()}
+    return field_requirements(first.get("fieldSelector", "")) or (), label_requirements(first.get("labelSelector", ""))
 
 
 def _is_int64(text: str) -> bool:

@@ -1,11 +1,12 @@
 """The ext_authz face: Envoy asks for every request, and is answered with an identity or a refusal.
 
-In: serialised CheckRequests (envoy.service.auth.v3) and the watched policy and authentication. Out: serialised
+In: serialised CheckRequests (envoy.service.auth.v3) and the latest ruling. Out: serialised
 CheckResponses. Law: an answer allows only when a `Decision` with a user says so; anything unforeseen is answered 500.
 
 An allowing answer changes no header by itself: it carries the dynamic metadata {"identity": [name, value, ...]}, which
 Envoy's Lua filter writes as one header line each, because ext_authz cannot repeat a header; and, where the decision
-reaches beyond the request, {"verdict": {...}}, which lets Envoy answer the next such request by itself.
+reaches beyond the request, {"verdict": {...}}, which lets Envoy answer the next such request by itself. Where there is
+an audit log, every answer carries {"audit": "..."}, which Envoy's access log brings to it.
 """
 
 from __future__ import annotations
@@ -19,28 +20,35 @@ from urllib.parse import unquote
 import grpc
 import structlog
 from envoy.service.auth.v3 import external_auth_pb2
+from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
 from controlplane.aio import Watchable
 from controlplane.auth import status
-from controlplane.auth.authenticate import Authentication, Clock, authenticator
-from controlplane.auth.authorize import Authorizer, PrivilegedGroups, Rbac, union
-from controlplane.auth.decide import IMPERSONATION, decide
+from controlplane.auth.audited import audit_text
+from controlplane.auth.authenticate import Clock
+from controlplane.auth.decide import decide
 from controlplane.auth.evidence import Evidence, Failed, Recognised
 from controlplane.auth.identity_headers import identity_headers
 from controlplane.auth.metrics import AuthorizationMetrics
+from controlplane.auth.ruling import Ruling
 from controlplane.model.identity import Decision, UserInfo, Validity
-from controlplane.model.policy import Policy
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 TLS_METADATA: Final = "isthmus.tls"
 VERIFIED_FIELD: Final = "client_certificate_verified"
+CHAIN_FIELD: Final = "client_certificate_chain"
+REQUEST_HEADER_METADATA: Final = "isthmus.request_headers"
+LINES_FIELD: Final = "lines"
 IDENTITY_FIELD: Final = "identity"
 VERDICT_FIELD: Final = "verdict"
+AUDIT_FIELD: Final = "audit"
 
 _KEPT: Final = 4096
 _RETRY_AFTER: Final = 1
 _EVIDENCE_HEADERS: Final = frozenset({"authorization", "connection", "sec-websocket-protocol", "upgrade"})
+_IMPERSONATION: Final = "impersonate-"
+_AUDIT_ID: Final = "audit-id"
 # google.rpc.Code by HTTP status code; Envoy only looks at whether it is zero.
 _RPC_CODES: Final = {400: 3, 401: 16, 403: 7, 500: 13, 503: 14}
 
@@ -55,6 +63,15 @@ class Keeping:
     epoch: str
     seconds: float
 
+    def verdict(self, validity: Validity, generation: int, now: float) -> Verdict | None:
+        """What Envoy may keep of a decision made `now` (Unix seconds) under the policy of that generation."""
+        left = min(self.seconds, validity.until - now)
+        # Whole seconds, so that answers are alike, and those made before can be given again.
+        seconds = float(int(left)) if left > 0 else 0.0
+        if not seconds:
+            return None
+        return Verdict(validity.scope, validity.grounds, seconds, self.epoch, generation)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -68,130 +85,124 @@ class Verdict:
 
 
 def handlers(
-    policy: Watchable[Policy],
-    authentication: Watchable[Authentication | None],
+    rulings: Watchable[Ruling | None],
     *,
     clock: Clock,
     timer: Clock,
     registry: CollectorRegistry,
     keeping: Keeping | None = None,
+    audited: bool = False,
 ) -> list[grpc.GenericRpcHandler]:
     """The handlers of the Authorization service, for a grpc.aio server.
 
     `clock` gives Unix seconds (certificates), `timer` the seconds of a steady clock (metrics, made in `registry`).
-    Everything is refused with 503 until there is an authentication and a policy of generation 1 or later. Without
-    `keeping` every request must be asked about.
+    Everything is refused with 503 until there is a ruling. Without `keeping` every request must be asked about. With
+    `audited` every answer says what the audit log is to say of it.
     """
     metrics = AuthorizationMetrics(registry)
-    checks = Checks(policy, authentication, clock=clock, timer=timer, metrics=metrics, keeping=keeping)
+    checks = Checks(rulings, clock=clock, timer=timer, metrics=metrics, keeping=keeping, audited=audited)
 
     async def check(request: bytes, _: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        return checks.answer(request)
+        return await checks.answer(request)
 
     # Requests are parsed in `answer`, so that one that cannot be is refused and counted like any other.
     return [grpc.method_handlers_generic_handler(SERVICE, {"Check": grpc.unary_unary_rpc_method_handler(check)})]
 
 
 class Checks:
-    """Answers to Check calls by the latest policy and authentication; what they are made into is kept between calls."""
+    """Answers to Check calls by the latest ruling; what they are made into is kept between calls."""
 
     def __init__(
         self,
-        policy: Watchable[Policy],
-        authentication: Watchable[Authentication | None],
+        rulings: Watchable[Ruling | None],
         *,
         clock: Clock,
         timer: Clock,
         metrics: AuthorizationMetrics,
         keeping: Keeping | None = None,
+        audited: bool = False,
     ) -> None:
-        self._policy = policy
-        self._authentication = authentication
+        self._rulings = rulings
         self._clock = clock
         self._timer = timer
         self._metrics = metrics
         self._keeping = keeping
+        self._audited = audited
         self._log = structlog.get_logger("auth")
-        self._allowed: Callable[[UserInfo, Verdict | None], bytes] = lru_cache(maxsize=_KEPT)(allowed_response)
+        self._allowed: Callable[[UserInfo, Verdict | None, str], bytes] = lru_cache(maxsize=_KEPT)(allowed_response)
         self._unquoted: Callable[[str], str] = lru_cache(maxsize=_KEPT)(unquote)
-        self._rbac = Rbac(policy.value)
-        self._authorizer = union(PrivilegedGroups(), self._rbac)
-        self._ruling_policy = policy.value
-        self._ruling_authentication: Authentication | None = None
-        self._authenticate = authenticator(Authentication(), clock)
 
-    def answer(self, request: bytes) -> bytes:
+    async def answer(self, request: bytes) -> bytes:
         """The serialised CheckResponse to a serialised CheckRequest; never raises for any request."""
         started = self._timer()
         try:
-            decision = self._decide(request)
+            decision, generation = await self._decide(request)
             if decision.user is not None:
-                response = self._allowed(decision.user, self._verdict(decision.validity))
+                verdict = self._verdict(decision.validity, generation)
+                response = self._allowed(decision.user, verdict, self._audit_text(decision))
                 self._metrics.allowed(self._timer() - started)
                 return response
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the request must be refused
             # Neither the text of the exception nor its frames' values may be shown: they may hold a token.
-            self._log.error("authorization failed", error=type(error).__qualname__, at=_place(error))
+            kind, place = type(error).__qualname__, _place(error)
+            self._log.error("authorization failed", audit_id=_audit_id(request), error=kind, at=place)
             decision = status.internal_error("the request could not be authorized")
         self._metrics.refused(decision.status, self._timer() - started)
-        return denied_response(decision)
+        return denied_response(decision, self._audit_text(decision))
 
-    def _decide(self, request: bytes) -> Decision:
-        authorizer = self._ruling()
-        if authorizer is None:
-            return status.unavailable("the front door is starting, try again", _RETRY_AFTER)
+    def _audit_text(self, decision: Decision) -> str:
+        return audit_text(decision) if self._audited else ""
+
+    async def _decide(self, request: bytes) -> tuple[Decision, int]:
+        """The decision, and the generation of the policy it was made under from its first question to its last."""
+        ruling = self._rulings.value
+        if ruling is None:
+            return status.unavailable("the front door is starting, try again", _RETRY_AFTER), 0
         attributes = external_auth_pb2.CheckRequest.FromString(request).attributes
         http = attributes.request.http
         if not http.HasField("header_map"):
-            return status.internal_error("ext_authz is not configured with encode_raw_headers")
+            return status.internal_error("ext_authz is not configured with encode_raw_headers"), 0
         headers: list[tuple[str, str]] = []
         for header in http.header_map.headers:
             name = header.key.lower()
-            if name in _EVIDENCE_HEADERS or name.startswith(IMPERSONATION):
+            if name in _EVIDENCE_HEADERS or name.startswith(_IMPERSONATION):
                 headers.append((name, _text(header)))
             # Envoy replaces what is not UTF-8 in the path attribute, but routes and forwards the path as it came.
             elif name == ":path" and _text(header) != http.path:
-                return status.bad_request("the request path is not UTF-8")
+                return status.bad_request("the request path is not UTF-8"), 0
+        told = attributes.metadata_context.filter_metadata
+        chain = _told(told, TLS_METADATA, CHAIN_FIELD)
+        certificate, verified = attributes.source.certificate, _verified(told)
         evidence = Evidence(
-            certificate=self._unquoted(attributes.source.certificate),
-            certificate_verified=_verified(attributes.metadata_context.filter_metadata),
+            # Of one that nobody has verified it matters only that it is there: anybody can show anything of any size.
+            certificate=self._unquoted(certificate) if verified else certificate[:1],
+            certificate_verified=verified,
             headers=tuple(headers),
+            target=http.path,
+            certificate_chain=unquote(chain.string_value) if verified and chain is not None else "",
+            asserted=_asserted(_told(told, REQUEST_HEADER_METADATA, LINES_FIELD)),
         )
-        return decide(http.method, http.path, evidence, self._recognised, authorizer)
 
-    def _ruling(self) -> Authorizer | None:
-        """The authorizer of the latest policy; None while there is none or no authentication."""
-        policy, authentication = self._policy.value, self._authentication.value
-        if policy is not self._ruling_policy:
-            self._rbac = self._rbac.following(policy)
-            self._authorizer = union(PrivilegedGroups(), self._rbac)
-            self._ruling_policy = policy
-        if authentication is not None and authentication is not self._ruling_authentication:
-            self._authenticate = authenticator(authentication, self._clock)
-            self._ruling_authentication = authentication
-        return None if authentication is None or not policy.generation else self._authorizer
+        async def authenticate(evidence: Evidence) -> Recognised | Failed:
+            outcome = await ruling.authenticate(evidence)
+            if isinstance(outcome, Failed):
+                self._log.debug("request not authenticated", audit_id=_audit_id(request), reason=outcome.reason)
+            return outcome
 
-    def _verdict(self, validity: Validity | None) -> Verdict | None:
-        """What Envoy may keep of a decision made under the ruling policy just now."""
+        decision = await decide(http.method, http.path, evidence, authenticate, ruling.authorizer)
+        return decision, ruling.policy.generation
+
+    def _verdict(self, validity: Validity | None, generation: int) -> Verdict | None:
+        """What Envoy may keep of a decision made just now."""
         if validity is None or self._keeping is None:
             return None
-        seconds = min(self._keeping.seconds, validity.until - self._clock())
-        if seconds <= 0:
-            return None
-        generation = self._ruling_policy.generation
-        return Verdict(validity.scope, validity.grounds, seconds, self._keeping.epoch, generation)
-
-    def _recognised(self, evidence: Evidence) -> Recognised | Failed:
-        outcome = self._authenticate(evidence)
-        if isinstance(outcome, Failed):
-            self._log.debug("request not authenticated", reason=outcome.reason)
-        return outcome
+        return self._keeping.verdict(validity, generation, self._clock())
 
 
-def allowed_response(user: UserInfo, verdict: Verdict | None = None) -> bytes:
+def allowed_response(user: UserInfo, verdict: Verdict | None = None, audit: str = "") -> bytes:
     """The CheckResponse that lets `user` through and tells the Lua filters which identity headers to write.
 
-    `verdict` is what they may keep of it.
+    `verdict` is what they may keep of it, `audit` what the audit log is to say.
     """
     response = external_auth_pb2.CheckResponse()
     response.status.code = 0
@@ -209,11 +220,13 @@ def allowed_response(user: UserInfo, verdict: Verdict | None = None) -> bytes:
         grounds = kept["grounds"].list_value
         for ground in verdict.grounds:
             grounds.values.add(string_value=ground)
+    if audit:
+        response.dynamic_metadata.fields[AUDIT_FIELD].string_value = audit
     return bytes(response.SerializeToString())
 
 
-def denied_response(decision: Decision) -> bytes:
-    """The CheckResponse that sends the client a refusal's status code, headers and body."""
+def denied_response(decision: Decision, audit: str = "") -> bytes:
+    """The CheckResponse that sends the client a refusal's status code, headers and body; `audit` as above."""
     response = external_auth_pb2.CheckResponse()
     response.status.code = _RPC_CODES[decision.status]
     denied = response.denied_response
@@ -222,6 +235,8 @@ def denied_response(decision: Decision) -> bytes:
     for name, value in decision.headers:
         header = denied.headers.add().header
         header.key, header.value = name, value
+    if audit:
+        response.dynamic_metadata.fields[AUDIT_FIELD].string_value = audit
     return bytes(response.SerializeToString())
 
 
@@ -229,11 +244,35 @@ def _text(header: Any) -> str:  # noqa: ANN401 - a protobuf class without types
     return header.raw_value.decode(errors="surrogateescape") if header.raw_value else str(header.value)
 
 
+def _audit_id(request: bytes) -> str:
+    """The Audit-ID of a serialised CheckRequest, for the log; "" when it cannot be read."""
+    try:
+        headers = external_auth_pb2.CheckRequest.FromString(request).attributes.request.http.header_map.headers
+    except DecodeError:
+        return ""
+    return next((_text(header) for header in headers if header.key.lower() == _AUDIT_ID), "")
+
+
 def _verified(filter_metadata: Any) -> bool:  # noqa: ANN401 - a protobuf class without types
+    verified = _told(filter_metadata, TLS_METADATA, VERIFIED_FIELD)
+    return verified is not None and verified.bool_value is True
+
+
+def _told(filter_metadata: Any, namespace: str, field: str) -> Any | None:  # noqa: ANN401 - protobuf classes without types
     # Asking a protobuf map for a missing key would make one.
-    if TLS_METADATA not in filter_metadata or VERIFIED_FIELD not in filter_metadata[TLS_METADATA].fields:
-        return False
-    return filter_metadata[TLS_METADATA].fields[VERIFIED_FIELD].bool_value is True
+    if namespace not in filter_metadata or field not in filter_metadata[namespace].fields:
+        return None
+    return filter_metadata[namespace].fields[field]
+
+
+def _asserted(lines: Any | None) -> tuple[tuple[str, str], ...]:  # noqa: ANN401 - a protobuf class without types
+    """The lines as request_headers.lua wrote them: name, value, name, value, with what is not ASCII escaped."""
+    if lines is None:
+        return ()
+    texts = [each.string_value for each in lines.list_value.values]
+    return tuple(
+        (name, unquote(value, errors="surrogateescape")) for name, value in zip(texts[::2], texts[1::2], strict=True)
+    )
 
 
 def _place(error: BaseException) -> str:

@@ -48,14 +48,6 @@ def forbidden(user: UserInfo, info: RequestInfo, reason: str = "") -> Decision:
     )
 
 
-def impersonation_refused(user: UserInfo) -> Decision:
-    """403: the request carries Impersonate-* headers, which are never ignored."""
-    message = _without_markup(f"User {go_quoted(user.name)} cannot impersonate")
-    return _denied(
-        403, "Forbidden", f"forbidden: {message}: impersonation is not supported yet", {}, headers=_JSON_NOSNIFF
-    )
-
-
 def bad_request(message: str) -> Decision:
     """400: the request itself is wrong; `message` says how."""
     return _denied(400, "BadRequest", message)

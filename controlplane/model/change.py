@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from controlplane.model.apiservice import ApiService
+from controlplane.model.auth_files import AuthFiles
 from controlplane.model.credentials import Credentials
 from controlplane.model.rbac import Role, RoleBinding
 from controlplane.model.service import EndpointSlice, Service
@@ -51,10 +52,24 @@ class CredentialsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthFilesChanged:
+    """The files that say who is believed and who authorizes are now these."""
+
+    files: AuthFiles
+
+
+@dataclass(frozen=True, slots=True)
 class Synced:
     """The named source has said everything it held when it started."""
 
     source: str
 
 
-Change: TypeAlias = Upsert | Delete | CredentialsChanged | Synced
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The source has said everything up to this revision of what it reads; for whoever waits for a write of theirs."""
+
+    revision: int
+
+
+Change: TypeAlias = Upsert | Delete | CredentialsChanged | AuthFilesChanged | Synced | Reached

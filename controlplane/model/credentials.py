@@ -51,15 +51,35 @@ class KeyPair:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientAuthorities:
+    """Who may have issued the certificates of users, and of front proxies before this one (PEM, empty: nobody)."""
+
+    users: bytes = b""
+    front_proxies: bytes = b""
+
+
+NOBODY: Final = ClientAuthorities()
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """All certificates of the front door.
 
-    `serving` is shown to clients; `client_ca` (PEM, may be empty: then no client certificate is ever believed) verifies
-    theirs; `front_proxy` is shown to backends (None: backends see no client certificate and treat us as anonymous);
-    `system_roots` (PEM) verifies backends whose APIService has neither caBundle nor insecureSkipTLSVerify.
+    `serving` is shown to clients; `client_ca` (PEM, may be empty: then no user's certificate is ever believed) verifies
+    theirs, and `request_header_ca` (PEM, may be empty) those of front proxies before this one; `front_proxy` is shown
+    to backends (None: backends see no client certificate and treat us as anonymous); `system_roots` (PEM) verifies
+    backends whose APIService has neither caBundle nor insecureSkipTLSVerify. `serving` is None only beside a client;
+    then backends are shown a user's own certificate, or `bearer_token`, and are told of nobody else.
     """
 
-    serving: KeyPair
+    serving: KeyPair | None
     client_ca: bytes = b""
     front_proxy: KeyPair | None = None
     system_roots: bytes = b""
+    request_header_ca: bytes = b""
+    bearer_token: Secret | None = None
+
+    @property
+    def client_authorities(self) -> ClientAuthorities:
+        """By whose certificates clients are believed."""
+        return ClientAuthorities(self.client_ca, self.request_header_ca)

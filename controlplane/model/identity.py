@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
+
+from controlplane.model.rbac import Grant
+from controlplane.model.selector import Requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class UserInfo:
 class RequestInfo:
     """What a request asks for, as kube-apiserver's RequestInfo reads method and path.
 
-    For a non-resource request only `path` and `verb` (the lower-case method) mean something.
+    For a non-resource request only `path` and `verb` (the lower-case method) mean something. The selectors are those of
+    the verbs list, watch and deletecollection, and only narrow what is asked for: what is not understood is left out.
     """
 
     is_resource_request: bool
@@ -35,6 +40,8 @@ class RequestInfo:
     resource: str = ""
     subresource: str = ""
     name: str = ""
+    field_selector: tuple[Requirement, ...] = ()
+    label_selector: tuple[Requirement, ...] = ()
 
 
 class Verdict(Enum):
@@ -59,6 +66,26 @@ class Validity:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """How a decision came about, as far as it got: for the audit log, and for whoever asks why.
+
+    `requestor` was authenticated, and became `impersonated` if that is set, by the permission `constraint` ("" for the
+    plain verb "impersonate"). `opinion` is what authorization said, None when it was not asked; `reason` is why, where
+    it does not follow from `grant`.
+    """
+
+    requestor: UserInfo | None = None
+    impersonated: UserInfo | None = None
+    constraint: str = ""
+    opinion: Verdict | None = None
+    reason: str = ""
+    grant: Grant | None = None
+
+
+NO_ACCOUNT: Final = Account()
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What the front door does with one request.
 
@@ -72,6 +99,7 @@ class Decision:
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = field(default=())
     validity: Validity | None = None
+    account: Account = NO_ACCOUNT
 
     @property
     def allowed(self) -> bool:

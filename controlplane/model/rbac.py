@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from controlplane.model.selector import Requirement
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
@@ -32,14 +34,14 @@ class RoleKey:
 class Role:
     """A Role, or a ClusterRole when the key has no namespace.
 
-    `aggregation` holds the matchLabels-only label selectors of a ClusterRole's aggregationRule: a role is included when
-    all pairs of one selector are among its labels. `labels` are the role's own, sorted by key.
+    `aggregation` holds the label selectors of a ClusterRole's aggregationRule: a role is included when its labels fit
+    all requirements of one of them, and every role fits an empty one. `labels` are the role's own, sorted by key.
     """
 
     key: RoleKey
     rules: tuple[PolicyRule, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
-    aggregation: tuple[tuple[tuple[str, str], ...], ...] = ()
+    aggregation: tuple[tuple[Requirement, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +72,16 @@ class RoleBinding:
     @property
     def holders(self) -> tuple[Holder, ...]:
         """Who holds the role by this binding; subjects that can name nobody are left out."""
-        namespace = self.key.namespace
-        found: list[Holder] = []
-        for subject in self.subjects:
-            if subject.kind in {"User", "Group"}:
-                found.append(Holder(subject.kind, subject.name, namespace))
-            elif subject.kind == "ServiceAccount" and (subject.namespace or namespace):
-                account = f"system:serviceaccount:{subject.namespace or namespace}:{subject.name}"
-                found.append(Holder("User", account, namespace))
-        return tuple(found)
+        return tuple(holder for subject in self.subjects if (holder := self.holder(subject)) is not None)
+
+    def holder(self, subject: Subject) -> Holder | None:
+        """Who one of the subjects is, None when it can name nobody."""
+        if subject.kind in {"User", "Group"}:
+            return Holder(subject.kind, subject.name, self.key.namespace)
+        namespace = subject.namespace or self.key.namespace
+        if subject.kind != "ServiceAccount" or not namespace:
+            return None
+        return Holder("User", f"system:serviceaccount:{namespace}:{subject.name}", self.key.namespace)
 
 
 class Holder(NamedTuple):
@@ -87,3 +90,12 @@ class Holder(NamedTuple):
     kind: str
     name: str
     namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What allows a request: a rule of the role that `holder` is bound to; both are None for a group's privilege."""
+
+    holder: Holder
+    binding: RoleBinding | None = None
+    rule: PolicyRule | None = None

@@ -14,7 +14,17 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from controlplane.model.apiservice import ApiService, GroupVersion
-from controlplane.model.change import Change, CredentialsChanged, Delete, ObjectKey, Synced, Upsert
+from controlplane.model.auth_files import NO_FILES, AuthFiles
+from controlplane.model.change import (
+    AuthFilesChanged,
+    Change,
+    CredentialsChanged,
+    Delete,
+    ObjectKey,
+    Reached,
+    Synced,
+    Upsert,
+)
 from controlplane.model.credentials import Credentials
 from controlplane.model.policy import Policy
 from controlplane.model.rbac import BindingKey, Role, RoleBinding, RoleKey
@@ -53,6 +63,7 @@ class Registry:
         self._served_by: defaultdict[ServiceName, set[GroupVersion]] = defaultdict(set)
         self._users: defaultdict[BackendKey, set[GroupVersion]] = defaultdict(set)
         self._credentials: Credentials | None = None
+        self._files: AuthFiles = NO_FILES
 
     @property
     def topology(self) -> Topology:
@@ -73,7 +84,9 @@ class Registry:
                 case CredentialsChanged(credentials):
                     dirty.credentials |= credentials != self._credentials
                     self._credentials = credentials
-                case Synced():
+                case AuthFilesChanged(files):
+                    self._files = files
+                case Synced() | Reached():
                     pass
         self._topology = self._next(dirty)
         return self._topology
@@ -179,22 +192,22 @@ class Registry:
         before = self._topology.policy
         roles = frozenset(key for key in dirty.roles if self._roles.get(key) != before.roles.get(key))
         bindings = frozenset(key for key in dirty.bindings if self._bindings.get(key) != before.bindings.get(key))
-        distrusted = dirty.credentials and self._trusts_others()
-        if not roles and not bindings and not distrusted:
+        authorities = self._credentials.client_authorities if self._credentials is not None else before.authorities
+        files = before.files if self._files == before.files else self._files
+        # Clients may no longer be believed by what they were believed by, or be authorized by others.
+        distrusted = before.generation > 0 and (authorities != before.authorities or files is not before.files)
+        if not roles and not bindings and not distrusted and files is before.files:
             return before
         after = Policy(
             generation=before.generation + 1,
             roles=MappingProxyType(dict(self._roles)) if roles else before.roles,
             bindings=MappingProxyType(dict(self._bindings)) if bindings else before.bindings,
+            authorities=before.authorities if authorities == before.authorities else authorities,
+            files=files,
         )
         if distrusted:
             return replace(after, revocations=Revocations(after.generation))
         return replace(after, revocations=revocations(before, after, roles, bindings))
-
-    def _trusts_others(self) -> bool:
-        """Whether clients are no longer believed by the certificates that they were believed by."""
-        before, after = self._topology.credentials, self._credentials
-        return before is not None and after is not None and before.client_ca != after.client_ca
 
 
 def _service_name(api: ApiService) -> ServiceName | None:

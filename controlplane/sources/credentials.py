@@ -8,6 +8,7 @@ belongs to its certificate; files that break later change nothing but the Proble
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from controlplane.errors import StartError
 from controlplane.model.change import Change, CredentialsChanged, Synced
 from controlplane.model.credentials import Credentials, KeyPair, Secret
 from controlplane.model.problem import Origin, Problem
+from controlplane.settings.request_header import RequestHeader
 from controlplane.settings.settings import Settings
 from controlplane.sources import pem
 from controlplane.sources.watch import Awatch, Watcher
@@ -93,15 +95,24 @@ def read_credentials(settings: Settings) -> tuple[Credentials | None, tuple[Prob
     """The credentials in the files that `settings` name, None when some cannot be used; and all that is wrong."""
     reader = _Reader()
     door, proxy = settings.front_door, settings.front_proxy
-    serving = reader.key_pair("frontDoor", door.certificate_file, door.private_key_file)
-    client_ca = reader.certificates("frontDoor.clientCAFile", door.client_ca_file) if door.client_ca_file else b""
+    serving = reader.key_pair("frontDoor", door.certificate_file, door.private_key_file) if door else None
+    clients = door.client_ca_file if door else None
+    client_ca = reader.certificates("frontDoor.clientCAFile", clients) if clients else b""
     front_proxy = reader.key_pair("frontProxy", proxy.certificate_file, proxy.private_key_file) if proxy else None
+    bearer_token = None
+    if beside := settings.sidecar and settings.sidecar.client:
+        if beside.certificate_file and beside.private_key_file:
+            front_proxy = reader.key_pair("sidecar.client", beside.certificate_file, beside.private_key_file)
+        if beside.token_file:
+            bearer_token = reader.token("sidecar.client.tokenFile", beside.token_file)
+    asserting = settings.authentication.request_header
+    request_header_ca = reader.request_header_authorities(asserting, client_ca) if asserting is not None else b""
     roots = settings.system_roots_file
     system_roots = reader.certificates("systemRootsFile", roots) if roots else reader.operating_system_roots()
     problems = tuple(reader.problems)
     if reader.unusable:
         return None, problems
-    return Credentials(serving, client_ca, front_proxy, system_roots), problems
+    return Credentials(serving, client_ca, front_proxy, system_roots, request_header_ca, bearer_token), problems
 
 
 class _Reader:
@@ -120,11 +131,31 @@ class _Reader:
             self._unusable(field, private_key_file, wrong, remedy)
         return KeyPair(chain, Secret(key))
 
+    def token(self, field: str, file: Path) -> Secret:
+        content = self._bytes(field, file)
+        token = content.strip()
+        if content and re.fullmatch(rb"[!-~]+", token) is None:
+            self._unusable(field, file, "is not one line of visible ASCII", "put the token there and nothing else")
+        return Secret(token)
+
     def certificates(self, field: str, file: Path) -> bytes:
         text = self._bytes(field, file)
         if text and (wrong := pem.wrong_with_certificates(text)):
             self._unusable(field, file, wrong, "put PEM certificates there")
             return b""
+        return text
+
+    def request_header_authorities(self, asserting: RequestHeader, client_ca: bytes) -> bytes:
+        field, file = "authentication.requestHeader.clientCAFile", asserting.client_ca_file
+        text = self.certificates(field, file)
+        if not asserting.allowed_names and pem.keys(text) & pem.keys(client_ca):
+            # Whoever has a client certificate could ask as anybody.
+            message = (
+                "holds an authority of frontDoor.clientCAFile, and authentication.requestHeader.allowedNames is empty"
+            )
+            self._unusable(
+                field, file, message, "name the common names of front proxies, or use an authority of their own"
+            )
         return text
 
     def operating_system_roots(self) -> bytes:
@@ -157,7 +188,14 @@ class _Reader:
 
 def _files(settings: Settings) -> frozenset[Path]:
     door, proxy = settings.front_door, settings.front_proxy
-    named = [door.certificate_file, door.private_key_file, door.client_ca_file, settings.system_roots_file]
+    asserting = settings.authentication.request_header
+    named = [settings.system_roots_file]
+    if door is not None:
+        named += [door.certificate_file, door.private_key_file, door.client_ca_file]
+    if beside := settings.sidecar and settings.sidecar.client:
+        named += [beside.certificate_file, beside.private_key_file, beside.token_file]
     if proxy is not None:
         named += [proxy.certificate_file, proxy.private_key_file]
+    if asserting is not None:
+        named.append(asserting.client_ca_file)
     return frozenset(file.absolute() for file in named if file is not None)

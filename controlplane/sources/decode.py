@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from controlplane.model import names
 from controlplane.model.change import Object, ObjectKey
 from controlplane.model.problem import Origin, Problem
-from controlplane.sources import names
 from controlplane.sources.decode_apiservice import decode_apiservice
 from controlplane.sources.decode_rbac import decode_binding, decode_role
 from controlplane.sources.decode_service import SERVICE_NAME_LABEL, decode_endpoint_slice, decode_service

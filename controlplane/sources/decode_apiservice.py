@@ -10,9 +10,10 @@ import base64
 import binascii
 from typing import Final
 
+from controlplane.model import names
 from controlplane.model.apiservice import ApiService, GroupVersion, ServiceReference
 from controlplane.settings.labels import label_key, label_value
-from controlplane.sources import names, pem
+from controlplane.sources import pem
 from controlplane.sources.fields import Fields
 
 _GROUP_PRIORITY_LIMIT: Final = 20_000

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from controlplane.model import names
 from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
-from controlplane.sources import names
+from controlplane.model.selector import OPERATORS, Requirement
 from controlplane.sources.fields import Fields
 
 _GROUP: Final = "rbac.authorization.k8s.io"
@@ -75,19 +76,34 @@ def _rule(entry: Fields, *, namespaced: bool) -> PolicyRule:
     return rule
 
 
-def _aggregation(manifest: Fields) -> tuple[tuple[tuple[str, str], ...], ...]:
+def _aggregation(manifest: Fields) -> tuple[tuple[Requirement, ...], ...]:
     rule = manifest.mapping("aggregationRule")
     if rule is None:
         return ()
     selectors = rule.mappings("clusterRoleSelectors")
     if rule.empty("clusterRoleSelectors"):
         reason = "at least one clusterRoleSelector required if aggregationRule is non-nil"
-        rule.required("clusterRoleSelectors", "list a selector with matchLabels, or remove aggregationRule", reason)
-    for selector in selectors:
-        if selector.present("matchExpressions"):
-            reason = "is not supported: only matchLabels are"
-            selector.invalid("matchExpressions", "expressions", reason, "select the roles by matchLabels")
-    return tuple(selector.pairs("matchLabels") for selector in selectors)
+        rule.required("clusterRoleSelectors", "list a label selector, or remove aggregationRule", reason)
+    return tuple(_selector(selector) for selector in selectors)
+
+
+def _selector(selector: Fields) -> tuple[Requirement, ...]:
+    labels = (Requirement(key, "In", (value,)) for key, value in selector.pairs("matchLabels"))
+    return (*labels, *(_requirement(entry) for entry in selector.mappings("matchExpressions")))
+
+
+def _requirement(entry: Fields) -> Requirement:
+    key = entry.required_text("key", "write the label's key")
+    operator = entry.required_text("operator", f"write {', '.join(OPERATORS)}")
+    values = tuple(sorted(entry.texts("values")))
+    if operator and operator not in OPERATORS:
+        entry.unsupported("operator", operator, OPERATORS, "write one of these")
+    elif operator in {"In", "NotIn"} and not values:
+        entry.required("values", "list values", "must be specified when `operator` is 'In' or 'NotIn'")
+    elif operator not in {"In", "NotIn"} and values:
+        reason = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+        entry.invalid("values", ", ".join(values), reason, "remove them, or write In or NotIn")
+    return Requirement(key, operator, values)
 
 
 def _role_ref(role_ref: Fields, namespace: str) -> RoleKey:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
+from controlplane.model import names
 from controlplane.model.service import (
     EndpointSlice,
     Service,
@@ -18,7 +19,6 @@ from controlplane.model.service import (
     SliceEndpoint,
     SlicePort,
 )
-from controlplane.sources import names
 from controlplane.sources.fields import Fields
 
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"

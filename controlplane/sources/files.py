@@ -20,7 +20,7 @@ import watchfiles
 from watchfiles import Change as FileChange
 
 from controlplane.errors import StartError
-from controlplane.model.change import Change, Synced
+from controlplane.model.change import Change, ObjectKey, Synced
 from controlplane.model.problem import Origin, Problem
 from controlplane.sources.documents import Limits
 from controlplane.sources.settle import Settling
@@ -59,6 +59,10 @@ class FilesSource:
         self._settling = Settling()
         self._compare_at = 0.0
         self._reported: tuple[Problem, ...] = ()
+
+    def origin(self, key: ObjectKey) -> Origin | None:
+        """The file and document in which the object in force under the key was read, None when in none."""
+        return self._tree.origin(key)
 
     async def changes(self) -> AsyncIterator[tuple[Change, ...]]:
         """All that is there, `Synced`, then each change; see `Source`.

@@ -63,6 +63,12 @@ class Folder:
         """The objects in force, a read-only view."""
         return MappingProxyType(self._in_force)
 
+    def origin(self, key: ObjectKey) -> Origin | None:
+        """Where the object in force under the key was read; may be asked while another thread observes."""
+        claimants = list(self._claimants.get(key, ()))
+        good = self._claims.get(claimants[0], _NOTHING).get(key) if claimants else None
+        return None if good is None else good.origin
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong now, sorted."""

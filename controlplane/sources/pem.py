@@ -40,6 +40,15 @@ def _parsed(block: bytes) -> x509.Certificate | None:
         return None
 
 
+def keys(pem: bytes) -> frozenset[bytes]:
+    """The public keys (DER) of all certificates that parse: authorities are the same when their keys are."""
+    return frozenset(
+        certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        for certificate in certificates(pem)
+        if certificate is not None
+    )
+
+
 def wrong_with_certificates(pem: bytes) -> str:
     """What is wrong with a file of certificates, "" when there is at least one and each parses."""
     parsed = list(certificates(pem))
@@ -47,7 +56,12 @@ def wrong_with_certificates(pem: bytes) -> str:
         return "holds no PEM certificate"
     if None in parsed:
         return f"certificate {parsed.index(None) + 1} in it does not parse"
-    return ""
+    try:
+        whole = x509.load_pem_x509_certificates(pem)
+    except (ValueError, x509.InvalidVersion):
+        return "holds a PEM block that does not parse"
+    # Programs must not differ in whom they take for an authority.
+    return "" if whole == parsed else "holds a PEM block that can be read in two ways"
 
 
 def wrong_with_key(key: bytes, chain: bytes) -> str:

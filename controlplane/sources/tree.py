@@ -11,8 +11,8 @@ from collections.abc import Collection
 from enum import Enum
 from pathlib import Path
 
-from controlplane.model.change import Change
-from controlplane.model.problem import Problem
+from controlplane.model.change import Change, ObjectKey
+from controlplane.model.problem import Origin, Problem
 from controlplane.sources.disk import Listing, Signature, is_manifest, list_folder, observe_file, signature
 from controlplane.sources.documents import Limits
 from controlplane.sources.folder import Broken, Folder, Gone
@@ -40,6 +40,10 @@ class Tree:
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong with the files and folders now, sorted."""
         return tuple(sorted((*self._folder.problems, *self._listing.unlisted.values())))
+
+    def origin(self, key: ObjectKey) -> Origin | None:
+        """The file and document in which the object in force under the key was read."""
+        return self._folder.origin(key)
 
     def identity(self) -> Signature:
         """What tells the folder from another under its name; empty when there is none."""

@@ -4,10 +4,14 @@ import base64
 from collections.abc import Callable
 
 import pytest
+from clients import authorities
+from now import now
+from pki import CertificateAuthority
 
-from controlplane.auth.authenticate import ANONYMOUS, Authentication, authenticator
-from controlplane.auth.evidence import Evidence, Failed, Recognised
+from controlplane.auth.authenticate import ANONYMOUS, Anonymous, Authentication, authenticator
+from controlplane.auth.evidence import Evidence, Failed, Recognised, TokenAuthenticator
 from controlplane.auth.tokens import TokenTable
+from controlplane.model.credentials import ClientAuthorities
 from controlplane.model.identity import UserInfo
 
 IN_2030 = 1900000000.0
@@ -30,11 +34,13 @@ def who(
     certificate: str = "",
     verified: bool = False,
     anonymous: bool = True,
-    now: float = IN_2030,
+    moment: float = IN_2030,
 ) -> UserInfo | Failed:
     """What a fresh authenticator makes of this evidence."""
-    authenticate = authenticator(Authentication(TOKENS, anonymous=anonymous), lambda: now)
-    outcome = authenticate(Evidence(certificate, verified, headers))
+    authenticate = authenticator(
+        Authentication(TOKENS, anonymous=Anonymous(enabled=anonymous)), lambda: moment, authorities()
+    )
+    outcome = now(authenticate(Evidence(certificate, verified, headers)))
     return outcome.user if isinstance(outcome, Recognised) else outcome
 
 
@@ -177,22 +183,22 @@ def test_a_certificate_without_a_common_name_is_anonymous(make_certificate: Call
 
 def test_a_remembered_certificate_expires(make_certificate: Callable[..., str]) -> None:
     """A certificate that was believed once is refused by the same authenticator after its end."""
-    now = [IN_2030]
-    authenticate = authenticator(Authentication(anonymous=True), lambda: now[0])
+    moment = [IN_2030]
+    authenticate = authenticator(Authentication(anonymous=Anonymous(enabled=True)), lambda: moment[0], authorities())
     evidence = Evidence(make_certificate("alice"), certificate_verified=True)
-    before = authenticate(evidence)
-    now[0] = AFTER_2031
+    before = now(authenticate(evidence))
+    moment[0] = AFTER_2031
 
     assert isinstance(before, Recognised)
     assert IN_2030 < before.until < AFTER_2031
-    assert Failed("the client certificate has expired") == authenticate(evidence)
+    assert Failed("the client certificate has expired") == now(authenticate(evidence))
 
 
 def test_a_token_is_invalid_where_there_are_none() -> None:
     """Without a token file a bearer token is still evidence that does not hold, not an anonymous request."""
-    actual = authenticator(Authentication(anonymous=True), lambda: 0.0)(
-        Evidence(headers=(("authorization", "Bearer t-alice"),))
-    )
+    authenticate = authenticator(Authentication(anonymous=Anonymous(enabled=True)), lambda: 0.0)
+
+    actual = now(authenticate(Evidence(headers=(("authorization", "Bearer t-alice"),))))
 
     assert actual == INVALID
 
@@ -202,3 +208,88 @@ def test_evidence_shows_no_header_value() -> None:
     actual = repr(Evidence(headers=(("authorization", "Bearer s3cr3t"),)))
 
     assert "s3cr3t" not in actual
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/healthz", ANONYMOUS),
+        ("/healthz?verbose", ANONYMOUS),
+        ("/health%7a", ANONYMOUS),
+        ("/healthz/", Failed("no credentials were shown")),
+        ("/version", Failed("no credentials were shown")),
+    ],
+)
+def test_anonymous_requests_can_be_for_some_paths_only(target: str, expected: UserInfo | Failed) -> None:
+    """Where anonymous requests are for listed paths, any other path needs a credential."""
+    anonymous = Anonymous(enabled=True, paths=frozenset({"/healthz"}))
+    authenticate = authenticator(Authentication(anonymous=anonymous), lambda: 0.0)
+
+    outcome = now(authenticate(Evidence(target=target)))
+
+    assert expected == (outcome.user if isinstance(outcome, Recognised) else outcome)
+
+
+def test_token_authenticators_are_asked_in_order_until_one_recognises() -> None:
+    """A token that one kind refuses and another recognises holds; the static tokens come first."""
+    asked: list[str] = []
+
+    def kind(name: str, outcome: Recognised | Failed | None) -> TokenAuthenticator:
+        async def authenticate(token: str) -> Recognised | Failed | None:
+            asked.append(f"{name} {token}")
+            return outcome
+
+        return authenticate
+
+    kinds = (
+        kind("a", None),
+        kind("b", Failed("b is broken")),
+        kind("c", Recognised(UserInfo("carol"))),
+        kind("d", None),
+    )
+    authenticate = authenticator(Authentication(TOKENS, kinds), lambda: 0.0)
+
+    found = [now(authenticate(Evidence(headers=(("authorization", f"Bearer {token}"),)))) for token in ("x", "t-alice")]
+
+    users = [outcome.user.name for outcome in found if isinstance(outcome, Recognised)]
+    assert (["carol", "alice"], ["a x", "b x", "c x"]) == (users, asked)
+
+
+def test_it_is_told_what_recognised_the_client(make_certificate: Callable[..., str]) -> None:
+    """Certificate, token file and the lack of both are told apart."""
+    anonymous = Anonymous(enabled=True)
+    authenticate = authenticator(Authentication(TOKENS, anonymous=anonymous), lambda: IN_2030, authorities())
+    shown = (
+        Evidence(make_certificate("alice"), certificate_verified=True),
+        Evidence(headers=(("authorization", "Bearer t-alice"),)),
+        Evidence(),
+    )
+    outcomes = [now(authenticate(evidence)) for evidence in shown]
+
+    assert [outcome.by for outcome in outcomes if isinstance(outcome, Recognised)] == [
+        "the client certificate",
+        "the token file",
+        "no credential, where anonymous requests are on",
+    ]
+
+
+def test_a_certificate_is_verified_by_the_authorities_of_now(make_certificate: Callable[..., str]) -> None:
+    """What Envoy verified when the connection was made is nothing once its authority has been replaced."""
+    evidence = Evidence(make_certificate("alice"), certificate_verified=True)
+    other = ClientAuthorities(users=CertificateAuthority("others").certificate)
+
+    outcome = now(authenticator(Authentication(), lambda: IN_2030, other)(evidence))
+
+    assert isinstance(outcome, Failed)
+    assert "does not come from the authority" in outcome.reason
+
+
+def test_nothing_is_kept_of_an_anonymous_request_that_is_for_some_paths() -> None:
+    """The rule that allows it may hold for more paths than those on which anonymous requests are on."""
+    anonymous = Anonymous(enabled=True, paths=frozenset({"/healthz"}))
+    authenticate = authenticator(Authentication(anonymous=anonymous), lambda: 0.0)
+
+    outcome = now(authenticate(Evidence(target="/healthz")))
+
+    assert isinstance(outcome, Recognised)
+    assert outcome.until < 0

@@ -3,12 +3,15 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import pytest
+from now import now
 
-from controlplane.auth.authorize import Authorizer, Grant, Opinion, PrivilegedGroups, Rbac, rule_allows, union
+from controlplane.auth.authorize import Authorizer, Opinion, PrivilegedGroups, union
+from controlplane.auth.rbac import Rbac, rule_allows
 from controlplane.auth.requestinfo import request_info
 from controlplane.model.identity import RequestInfo, UserInfo, Verdict
 from controlplane.model.policy import Policy
-from controlplane.model.rbac import BindingKey, Holder, PolicyRule, Role, RoleBinding, RoleKey, Subject
+from controlplane.model.rbac import BindingKey, Grant, Holder, PolicyRule, Role, RoleBinding, RoleKey, Subject
+from controlplane.model.selector import Requirement
 
 ALICE = UserInfo("alice", groups=("dev", "system:authenticated"))
 ROBOT = UserInfo("system:serviceaccount:n:robot")
@@ -120,7 +123,7 @@ def test_bindings_hold_for_their_subjects_where_they_are(
     bound: RoleBinding, info: RequestInfo, verdict: Verdict
 ) -> None:
     """A ClusterRoleBinding holds everywhere, a RoleBinding in its namespace, each for its own users and groups."""
-    actual = Rbac(policy_of(READER, LOCAL, bound)).authorize(ALICE, info)
+    actual = now(Rbac(policy_of(READER, LOCAL, bound)).authorize(ALICE, info))
 
     assert (verdict, "") == (actual.verdict, actual.reason)
 
@@ -140,7 +143,7 @@ def test_service_accounts_are_bound_by_namespace_and_name(subject: Subject, name
     """A ServiceAccount without a namespace is one of the RoleBinding's own, and nobody in a ClusterRoleBinding."""
     policy = policy_of(READER, binding("b", READER, subject, namespace=namespace))
 
-    assert verdict is Rbac(policy).authorize(ROBOT, GET_POD).verdict
+    assert verdict is now(Rbac(policy).authorize(ROBOT, GET_POD)).verdict
 
 
 def test_a_missing_role_grants_nothing_and_is_told() -> None:
@@ -152,7 +155,7 @@ def test_a_missing_role_grants_nothing_and_is_told() -> None:
         binding("d", RoleKey("m", "far"), USER, namespace="m"),
     )
 
-    actual = Rbac(policy).authorize(ALICE, GET_POD)
+    actual = now(Rbac(policy).authorize(ALICE, GET_POD))
 
     gone = 'clusterrole.rbac.authorization.k8s.io "gone" not found'
     lost = 'role.rbac.authorization.k8s.io "lost" not found'
@@ -161,23 +164,29 @@ def test_a_missing_role_grants_nothing_and_is_told() -> None:
 
 def test_one_missing_role_is_told_without_brackets() -> None:
     """A single missing role is the whole reason."""
-    actual = Rbac(policy_of(binding("a", RoleKey("", "x"), USER))).authorize(ALICE, GET_POD)
+    actual = now(Rbac(policy_of(binding("a", RoleKey("", "x"), USER))).authorize(ALICE, GET_POD))
 
     assert Opinion(Verdict.NO_OPINION, 'RBAC: clusterrole.rbac.authorization.k8s.io "x" not found') == actual
 
 
 def test_a_missing_role_does_not_deny_what_another_grants() -> None:
     """A binding to nothing takes no right away."""
-    policy = policy_of(READER, binding("a", RoleKey("", "gone"), USER), binding("b", READER, USER))
+    bound = binding("b", READER, USER)
+    policy = policy_of(READER, binding("a", RoleKey("", "gone"), USER), bound)
 
-    expected = Grant(Holder("User", "alice", ""), READER.key, READER.rules[0])
-    assert Opinion(Verdict.ALLOW, grant=expected) == Rbac(policy).authorize(ALICE, GET_POD)
+    expected = Grant(Holder("User", "alice", ""), bound, READER.rules[0])
+    assert Opinion(Verdict.ALLOW, grant=expected) == now(Rbac(policy).authorize(ALICE, GET_POD))
 
 
 def selecting(name: str, *labels: tuple[str, str], carries: tuple[tuple[str, str], ...] = ()) -> Role:
     """A ClusterRole whose aggregationRule has one selector, with a rule of its own that must not count."""
     everything = PolicyRule(("*",), ("*",), ("*",))
-    return Role(RoleKey("", name), (everything,), labels=carries, aggregation=(labels,))
+    return Role(
+        RoleKey("", name),
+        (everything,),
+        labels=carries,
+        aggregation=(tuple(Requirement(key, "In", (value,)) for key, value in labels),),
+    )
 
 
 def test_aggregated_roles_hold_the_rules_of_what_they_select() -> None:
@@ -194,7 +203,7 @@ def test_aggregated_roles_hold_the_rules_of_what_they_select() -> None:
 
     target = "/api/v1/namespaces/n/pods/p"
     expected = [Verdict.ALLOW, Verdict.NO_OPINION, Verdict.NO_OPINION, Verdict.NO_OPINION]
-    actual = [rbac.authorize(ALICE, asked(method, target)).verdict for method in ("GET", "DELETE", "PATCH", "PUT")]
+    actual = [now(rbac.authorize(ALICE, asked(method, target))).verdict for method in ("GET", "DELETE", "PATCH", "PUT")]
     assert expected == actual
 
 
@@ -206,13 +215,13 @@ def test_all_labels_of_a_selector_are_needed() -> None:
         binding("b", RoleKey("", "sum"), USER),
     )
 
-    assert Verdict.NO_OPINION is Rbac(policy).authorize(ALICE, GET_POD).verdict
+    assert Verdict.NO_OPINION is now(Rbac(policy).authorize(ALICE, GET_POD)).verdict
 
 
 def verdicts(rbac: Rbac) -> list[bool]:
     """Whether alice, bob and a member of dev may read a pod."""
     users = (UserInfo("alice"), UserInfo("bob"), UserInfo("carol", groups=("dev",)))
-    return [rbac.authorize(user, GET_POD).verdict is Verdict.ALLOW for user in users]
+    return [now(rbac.authorize(user, GET_POD)).verdict is Verdict.ALLOW for user in users]
 
 
 def test_a_later_policy_is_followed_binding_by_binding() -> None:
@@ -255,7 +264,7 @@ class Fixed:
     def __init__(self, verdict: Verdict, reason: str = "") -> None:
         self.opinion = Opinion(verdict, reason)
 
-    def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:  # noqa: ARG002 - the protocol passes both
+    async def authorize(self, user: UserInfo, info: RequestInfo) -> Opinion:  # noqa: ARG002 - the protocol passes both
         """The fixed opinion."""
         return self.opinion
 
@@ -275,7 +284,7 @@ SILENT = Fixed(Verdict.NO_OPINION, "a")
 )  # fmt: skip
 def test_the_first_authorizer_with_an_opinion_decides(authorizers: tuple[Authorizer, ...], expected: Opinion) -> None:
     """A union denies when it is empty or nobody has an opinion, and stops at the first ALLOW or DENY."""
-    actual = union(*authorizers).authorize(ALICE, GET_POD)
+    actual = now(union(*authorizers).authorize(ALICE, GET_POD))
 
     assert expected == actual
 
@@ -291,7 +300,7 @@ def test_an_opinion_denies_unless_it_says_otherwise() -> None:
 )
 def test_members_of_system_masters_may_do_anything(groups: tuple[str, ...], verdict: Verdict) -> None:
     """Membership in system:masters is enough; for others the privileged group says nothing."""
-    actual = PrivilegedGroups().authorize(UserInfo("x", groups=groups), GET_POD)
+    actual = now(PrivilegedGroups().authorize(UserInfo("x", groups=groups), GET_POD))
 
     assert (verdict, verdict is Verdict.ALLOW) == (actual.verdict, actual.grant is not None)
 

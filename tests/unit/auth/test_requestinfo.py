@@ -4,6 +4,7 @@ import pytest
 
 from controlplane.auth.requestinfo import Unreadable, check_path, parse_query, request_info
 from controlplane.model.identity import RequestInfo
+from controlplane.model.selector import Requirement
 
 P = "/api/v1/pods?fieldSelector=metadata.name=p"
 # method, target -> verb, group, version, namespace, resource, subresource, name
@@ -214,3 +215,50 @@ def test_paths_with_two_readings_are_refused(raw_path: str, reason: str) -> None
     actual = check_path(raw_path)
 
     assert reason == actual
+
+
+PODS = "/api/v1/namespaces/n/pods"
+SELECTORS = "fieldSelector=spec.nodeName%3Dx&labelSelector=a+in+(c,b)"
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", f"{PODS}?{SELECTORS}"),
+        ("GET", f"{PODS}?watch=1&{SELECTORS}"),
+        ("DELETE", f"{PODS}?{SELECTORS}"),
+        ("GET", f"{PODS}?limit=x&{SELECTORS}"),
+        ("GET", f"{PODS}?{SELECTORS}&labelSelector=other&fieldSelector=other=1"),
+        ("GET", f"{PODS}?field%53elector=spec.nodeName=x&labelSelector=a+in+(c,b)"),
+    ],
+)
+def test_selectors_narrow_what_is_asked_for(method: str, target: str) -> None:
+    """A list, a watch and a deletion of a collection say what their first selectors require."""
+    info = request_info(method, target)
+
+    assert isinstance(info, RequestInfo)
+    assert (Requirement("spec.nodeName", "In", ("x",)),) == info.field_selector
+    assert (Requirement("a", "In", ("b", "c")),) == info.label_selector
+    assert isinstance(hash(info), int)
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", PODS),
+        ("GET", f"{PODS}/p?{SELECTORS}"),
+        ("POST", f"{PODS}?{SELECTORS}"),
+        ("DELETE", f"{PODS}/p?{SELECTORS}"),
+        ("GET", f"/api/v1/watch/namespaces/n/pods?{SELECTORS}"),
+        ("DELETE", f"/api/v1/watch/pods?{SELECTORS}"),
+        ("GET", f"{PODS}?fieldSelector=x&labelSelector=a%20b"),
+        ("GET", f"{PODS}?fieldSelector=&labelSelector="),
+        ("GET", f"/healthz?{SELECTORS}"),
+    ],
+)
+def test_other_requests_have_no_selectors(method: str, target: str) -> None:
+    """Other verbs, paths with a verb in them, and selectors that do not parse narrow nothing."""
+    info = request_info(method, target)
+
+    assert isinstance(info, RequestInfo)
+    assert ((), ()) == (info.field_selector, info.label_selector)

@@ -4,16 +4,16 @@ from math import inf
 
 import pytest
 
-from controlplane.auth.authorize import Grant
 from controlplane.auth.evidence import Evidence
 from controlplane.auth.requestinfo import request_info
-from controlplane.auth.scope import validity_of
+from controlplane.auth.scope import in_words, validity_of, why_alone
 from controlplane.model.identity import RequestInfo, Validity
-from controlplane.model.rbac import Holder, PolicyRule, RoleKey
+from controlplane.model.rbac import BindingKey, Grant, Holder, PolicyRule, RoleBinding, RoleKey
 from controlplane.model.revocations import holder_ground, role_ground
 
 EVERYWHERE, IN_N = Holder("User", "alice", ""), Holder("User", "alice", "n")
 ROLE = RoleKey("", "r")
+BINDING = RoleBinding(BindingKey("", "b"), ROLE)
 THINGS = PolicyRule(("get", "list", "create"), ("a.io",), ("things", "things/status"))
 ANYTHING = PolicyRule(("*",), ("*",), ("*",))
 ONE = PolicyRule(("get",), ("a.io",), ("things",), resource_names=("t",))
@@ -34,7 +34,7 @@ def validity(
     """The validity of a request that the rule allowed; without a rule it was a group's privilege."""
     info = request_info(method, target)
     assert isinstance(info, RequestInfo)
-    return validity_of(target, info, evidence, until, Grant(holder, ROLE if rule else None, rule))
+    return validity_of(target, info, evidence, until, Grant(holder, BINDING if rule else None, rule))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,7 @@ def test_what_two_readers_might_read_differently_is_decided_alone(target: str) -
         (Evidence(headers=(("authorization", "Basic t"),)), False),
         (Evidence(headers=(("authorization", ""),)), False),
         (Evidence(headers=(("upgrade", "websocket"),)), False),
+        (Evidence("pem", certificate_verified=True, asserted=(("x-remote-user", "alice"),)), False),
     ],
 )
 def test_only_what_shows_one_plain_credential_is_kept(evidence: Evidence, kept: bool) -> None:
@@ -120,3 +121,31 @@ def test_without_a_grant_nothing_is_kept() -> None:
     assert isinstance(info, RequestInfo)
 
     assert validity_of(LIST, info, NOTHING, inf, None) is None
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [
+        ("*", "whatever can be asked"),
+        ("get a.io/v1", "get of every resource of a.io/v1, in all namespaces"),
+        ("get /v1 ns", "get of every resource of v1 in the namespace ns"),
+        ("list a.io/v1 ns pods/", "list of every object among pods of a.io/v1 in the namespace ns"),
+        ("get a.io/v1  pods/log p", "get of p among pods/log of a.io/v1, where no namespace is named"),
+        ("path get /apis", "get of the path /apis"),
+    ],
+)
+def test_a_scope_is_told_in_words(scope: str, words: str) -> None:
+    """Every kind of scope, from the widest to the narrowest."""
+    assert words == in_words(scope)
+
+
+def test_a_decision_for_one_request_alone_has_a_reason() -> None:
+    """And one that reaches further has none."""
+    info = request_info("GET", LIST)
+    assert isinstance(info, RequestInfo)
+    grant = Grant(Holder("User", "alice", ""), BINDING, PolicyRule(resources=("*",)))
+
+    assert why_alone(LIST, info, NOTHING, inf, grant) == ""
+    assert "no rule" in why_alone(LIST, info, NOTHING, inf, None)
+    assert "two ways" in why_alone(f"{LIST}?x=ä", info, NOTHING, inf, grant)
+    assert "several credentials" in why_alone(LIST, info, Evidence(headers=(("upgrade", "x"),)), inf, grant)

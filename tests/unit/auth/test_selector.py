@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from controlplane.auth.selector import exact_field, is_label_selector
+from controlplane.auth.selector import exact_field, field_requirements, is_label_selector, label_requirements
+from controlplane.model.selector import Requirement
 
 
 @pytest.mark.parametrize(
@@ -113,3 +114,60 @@ def test_other_texts_are_no_field_selectors(text: str) -> None:
     actual = exact_field(text, "metadata.name")
 
     assert actual is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        ("a", (("a", "Exists", ()),)),
+        ("! a", (("a", "DoesNotExist", ()),)),
+        ("a=b", (("a", "In", ("b",)),)),
+        (" a == b ", (("a", "In", ("b",)),)),
+        ("a!=b", (("a", "NotIn", ("b",)),)),
+        ("a=", (("a", "In", ("",)),)),
+        ("a=,b", (("a", "In", ("",)), ("b", "Exists", ()))),
+        ("a in (c, b,c)", (("a", "In", ("b", "c")),)),
+        ("a notin(b,,c)", (("a", "NotIn", ("", "b", "c")),)),
+        ("a in ()", (("a", "In", ("",)),)),
+        ("in in (in),notin", (("in", "In", ("in",)), ("notin", "Exists", ()))),
+        ("z,x.y/a=b,!m", (("m", "DoesNotExist", ()), ("x.y/a", "In", ("b",)), ("z", "Exists", ()))),
+        ("a=2,a=1", (("a", "In", ("2",)), ("a", "In", ("1",)))),
+        ("a>1,b<2,c", (("c", "Exists", ()),)),
+        ("a b", ()),
+    ],
+)
+def test_the_requirements_of_a_label_selector_are_found(
+    text: str, expected: tuple[tuple[str, str, tuple[str, ...]], ...]
+) -> None:
+    """They come sorted by key, values sorted and each once; comparisons and what does not parse require nothing."""
+    actual = label_requirements(text)
+
+    assert tuple(Requirement(*each) for each in expected) == actual
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        ("b=2,a!=1", (("a", "NotIn", ("1",)), ("b", "In", ("2",)))),
+        (r"a==x\,y", (("a", "In", ("x,y",)),)),
+        ("a=", (("a", "In", ("",)),)),
+        ("a=1,", (("a", "In", ("1",)),)),
+        ("=,!=,==,=b", (("", "In", ("b",)),)),
+        ("a=1,b", None),
+    ],
+)
+def test_the_requirements_of_a_field_selector_are_found(
+    text: str, expected: tuple[tuple[str, str, tuple[str, ...]], ...] | None
+) -> None:
+    """They come in the order of the terms; a bare operator requires nothing, and a broken term leaves none of them."""
+    actual = field_requirements(text)
+
+    assert (None if expected is None else tuple(Requirement(*each) for each in expected)) == actual
+
+
+@pytest.mark.parametrize("text", ["a in (" + "  ,\t" * 3000 + "!", "a=  ," * 3000 + "!!", "a" + " " * 30000 + "!"])
+def test_no_selector_takes_long(text: str) -> None:
+    """A selector that almost parses is refused after one look: ways to go back would double with every element."""
+    assert not is_label_selector(text)

@@ -7,14 +7,18 @@ from urllib.parse import quote
 
 import orjson
 import pytest
+from clients import authorities
 from envoy.service.auth.v3 import external_auth_pb2
 from google.protobuf.json_format import MessageToDict
+from now import now
 from prometheus_client import CollectorRegistry
+from ruled import ruling
 from structlog.testing import capture_logs
 
 from controlplane.aio import Watchable
-from controlplane.auth.authenticate import Authentication
+from controlplane.auth.authenticate import Anonymous, Authentication
 from controlplane.auth.metrics import AuthorizationMetrics
+from controlplane.auth.ruling import Ruling
 from controlplane.auth.service import Checks, Keeping, allowed_response
 from controlplane.auth.tokens import TokenTable
 from controlplane.model.identity import UserInfo
@@ -26,8 +30,12 @@ IN_2030 = 1900000000.0
 NOT_AFTER = datetime(2031, 1, 1, tzinfo=UTC).timestamp()
 READER = Role(RoleKey("", "reader"), (PolicyRule(("list",), ("",), ("pods",)),))
 GRANT = RoleBinding(BindingKey("", "b"), READER.key, (Subject("User", "alice"),))
-POLICY = Policy(1, MappingProxyType({READER.key: READER}), MappingProxyType({GRANT.key: GRANT}))
-AUTHENTICATION = Authentication(TokenTable(b"k" * 32, {"t-alice": UserInfo("alice")}), anonymous=False)
+POLICY = Policy(
+    1, MappingProxyType({READER.key: READER}), MappingProxyType({GRANT.key: GRANT}), authorities=authorities()
+)
+AUTHENTICATION = Authentication(
+    TokenTable(b"k" * 32, {"t-alice": UserInfo("alice")}), anonymous=Anonymous(enabled=False)
+)
 
 
 class Front:
@@ -39,24 +47,29 @@ class Front:
         authentication: Authentication | None = AUTHENTICATION,
         *,
         keeping: Keeping | None = None,
-        now: float = IN_2030,
+        moment: float = IN_2030,
     ) -> None:
-        self.policy = Watchable(policy)
-        self.authentication = Watchable(authentication)
+        self._moment = moment
+        self.rulings = Watchable[Ruling | None](None)
+        self.rule(policy, authentication)
         self.registry = CollectorRegistry()
         self.seconds = [0.0]
         self.checks = Checks(
-            self.policy,
-            self.authentication,
-            clock=lambda: now,
+            self.rulings,
+            clock=lambda: moment,
             timer=lambda: self.seconds[0],
             metrics=AuthorizationMetrics(self.registry),
             keeping=keeping,
         )
 
+    def rule(self, policy: Policy, authentication: Authentication | None = AUTHENTICATION) -> None:
+        """Puts these in force; without an authentication nothing is."""
+        made = None if authentication is None else ruling(policy, authentication, lambda: self._moment)
+        self.rulings.publish(made)
+
     def ask(self, request: external_auth_pb2.CheckRequest) -> external_auth_pb2.CheckResponse:
         """The parsed answer to a request."""
-        return external_auth_pb2.CheckResponse.FromString(self.checks.answer(request.SerializeToString()))
+        return external_auth_pb2.CheckResponse.FromString(now(self.checks.answer(request.SerializeToString())))
 
     def count(self, result: str) -> float | None:
         """How many requests the metrics say had this result."""
@@ -87,28 +100,22 @@ def status_of(response: external_auth_pb2.CheckResponse) -> tuple[int, str]:
     return body["code"], body["message"]
 
 
-def test_nothing_is_decided_before_there_is_a_policy() -> None:
-    """Generation 0 is no policy: everybody is told to come back, even members of system:masters."""
-    front = Front(policy=Policy())
-
-    assert status_of(front.ask(check_request(TOKEN))) == (503, "the front door is starting, try again")
-    assert front.count("unavailable") == 1
-
-
-def test_nothing_is_decided_before_there_is_an_authentication() -> None:
-    """Without an authentication the answer is 503, and with one it is the decision."""
+def test_nothing_is_decided_before_there_is_a_ruling() -> None:
+    """Without one everybody is told to come back, and with one the answer is the decision."""
     front = Front(authentication=None)
-    before = status_of(front.ask(check_request(TOKEN)))[0]
-    front.authentication.publish(AUTHENTICATION)
+    before = status_of(front.ask(check_request(TOKEN)))
+    count = front.count("unavailable")
+    front.rule(POLICY)
 
-    assert [before, status_of(front.ask(check_request(TOKEN)))[0]] == [503, 0]
+    assert [before, 1] == [(503, "the front door is starting, try again"), count]
+    assert status_of(front.ask(check_request(TOKEN)))[0] == 0
 
 
 def test_a_new_policy_rules_from_the_next_request() -> None:
     """A right that was taken away is gone with the request after."""
     front = Front()
     before = status_of(front.ask(check_request(TOKEN)))[0]
-    front.policy.publish(Policy(2, POLICY.roles))
+    front.rule(Policy(2, POLICY.roles))
 
     assert [before, status_of(front.ask(check_request(TOKEN)))[0]] == [0, 403]
 
@@ -117,7 +124,7 @@ def test_a_new_token_table_rules_from_the_next_request() -> None:
     """A token that is no longer listed is refused with the request after."""
     front = Front()
     before = status_of(front.ask(check_request(TOKEN)))[0]
-    front.authentication.publish(Authentication())
+    front.rule(POLICY, Authentication())
 
     assert [before, status_of(front.ask(check_request(TOKEN)))[0]] == [0, 401]
 
@@ -126,7 +133,7 @@ def test_bytes_that_are_no_check_request_are_refused() -> None:
     """A request that cannot be parsed is answered 500 and counted as an error."""
     front = Front()
 
-    response = external_auth_pb2.CheckResponse.FromString(front.checks.answer(b"\xff\xff"))
+    response = external_auth_pb2.CheckResponse.FromString(now(front.checks.answer(b"\xff\xff")))
 
     assert status_of(response) == (500, "Internal error occurred: the request could not be authorized")
     assert front.count("error") == 1
@@ -162,20 +169,33 @@ def test_an_error_shows_neither_exception_nor_token(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("controlplane.auth.service.decide", broken)
     front = Front()
     with capture_logs() as logs:
-        actual = status_of(front.ask(check_request(TOKEN)))
+        actual = status_of(front.ask(check_request(TOKEN, ("audit-id", b"a-1"))))
 
     assert actual == (500, "Internal error occurred: the request could not be authorized")
-    assert [(log["event"], log["error"]) for log in logs] == [("authorization failed", "RuntimeError")]
+    expected = [("authorization failed", "RuntimeError", "a-1")]
+    assert expected == [(log["event"], log["error"], log["audit_id"]) for log in logs]
     assert "t-alice" not in repr(logs)
 
 
 def test_a_failed_authentication_is_logged_without_its_token() -> None:
-    """The reason of a 401 is in the log at level debug."""
+    """The reason of a 401 is in the log at level debug, with the identifier that the audit log has too."""
     with capture_logs() as logs:
-        actual = status_of(Front().ask(check_request(("authorization", b"Bearer s3cr3t"))))
+        request = check_request(("authorization", b"Bearer s3cr3t"), ("audit-id", b"a-1"))
+        actual = status_of(Front().ask(request))
 
     assert actual == (401, "Unauthorized")
-    assert logs == [{"event": "request not authenticated", "reason": "invalid bearer token", "log_level": "debug"}]
+    expected = {"event": "request not authenticated", "reason": "invalid bearer token", "log_level": "debug"}
+    assert [{**expected, "audit_id": "a-1"}] == logs
+
+
+def test_what_cannot_be_parsed_is_logged_without_an_identifier() -> None:
+    """Bytes that are no CheckRequest are answered 500, and looking for their Audit-ID harms nothing."""
+    front = Front()
+    with capture_logs() as logs:
+        answer = external_auth_pb2.CheckResponse.FromString(now(front.checks.answer(b"\xff")))
+
+    assert status_of(answer)[0] == 500
+    assert [""] == [log["audit_id"] for log in logs]
 
 
 def test_the_answer_for_an_identity_is_made_once() -> None:
@@ -183,7 +203,7 @@ def test_the_answer_for_an_identity_is_made_once() -> None:
     front = Front()
     request = check_request(TOKEN).SerializeToString()
 
-    assert front.checks.answer(request) is front.checks.answer(request)
+    assert now(front.checks.answer(request)) is now(front.checks.answer(request))
 
 
 def test_header_values_may_come_as_text() -> None:
@@ -249,7 +269,7 @@ def test_an_allowing_answer_says_how_far_it_reaches() -> None:
     """Scope, grounds, seconds, and the generation of the very policy that decided."""
     front = Front(keeping=KEEPING)
     first = verdict_of(front.ask(check_request(TOKEN)))
-    front.policy.publish(Policy(2, POLICY.roles, POLICY.bindings))
+    front.rule(Policy(2, POLICY.roles, POLICY.bindings))
     second = verdict_of(front.ask(check_request(TOKEN)))
 
     grounds = [holder_ground(Holder("User", "alice", "")), role_ground(READER.key)]
@@ -273,12 +293,12 @@ def test_a_refusal_says_nothing_to_be_kept(request_: external_auth_pb2.CheckRequ
     assert not response.dynamic_metadata.fields
 
 
-@pytest.mark.parametrize(("lifetime", "seconds"), [(3600, 10.0), (7, 7.0), (0.5, 0.5), (0, None)])
+@pytest.mark.parametrize(("lifetime", "seconds"), [(3600, 10.0), (7.9, 7.0), (0.5, None), (0, None)])
 def test_no_verdict_outlives_the_certificate(
     make_certificate: Callable[..., str], lifetime: float, seconds: float | None
 ) -> None:
-    """What is left of the certificate's period bounds the time; on its last second nothing is kept."""
-    front = Front(keeping=KEEPING, now=NOT_AFTER - lifetime)
+    """What is left of the certificate's period, in whole seconds, bounds the time; in its last nothing is kept."""
+    front = Front(keeping=KEEPING, moment=NOT_AFTER - lifetime)
     request = check_request()
     request.attributes.source.certificate = quote(make_certificate("alice"), safe="")
     request.attributes.metadata_context.filter_metadata["isthmus.tls"].update({"client_certificate_verified": True})

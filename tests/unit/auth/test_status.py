@@ -86,15 +86,6 @@ def test_403_forbids_sniffing() -> None:
     assert (actual.status, actual.headers) == (403, NOSNIFF)
 
 
-def test_impersonation_is_refused_by_name() -> None:
-    """The refusal of impersonation says what is not supported and for whom."""
-    actual = status.impersonation_refused(UserInfo("alice"))
-
-    message = rb'"forbidden: User \"alice\" cannot impersonate: impersonation is not supported yet"'
-    body = HEAD + message + b',"reason":"Forbidden","details":{},"code":403}\n'
-    assert Decision(None, 403, body, NOSNIFF) == actual
-
-
 def test_400_says_what_is_wrong() -> None:
     """A bad request's message is the whole explanation."""
     body = HEAD + b'"it is bad","reason":"BadRequest","code":400}\n'
