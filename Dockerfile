@@ -15,7 +15,7 @@ WORKDIR /build
 # The glob may match nothing; a plain name may not.
 COPY requirements/bootstrap.txt requirements/runtime.txt wheel[s] wheels/
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_NO_CACHE=1 UV_LINK_MODE=copy
-# The Kubernetes client is a third of all modules, and only `isthmus up` imports it.
+# The Kubernetes client is a third of all modules, and only `isthmus up` and `isthmus sidecar --kubeconfig` import it.
 RUN set -eu; \
     cd wheels; from=; \
     if sha256sum --check --status complete 2>/dev/null; then from='--no-index --find-links .'; fi; \

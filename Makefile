@@ -9,9 +9,12 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links
+# On every core; the live tests have one machine's processes and ports to themselves, one after another.
+FAST := $(BIN)/python -m pytest -m "not live and not compose" --numprocesses auto --dist worksteal
+NONE_SELECTED := 5
 PROTOS := $(wildcard protos/controlplane/api/*/*.proto)
 # The quick ones.
-BENCHMARKS := benchmarks/registration.py benchmarks/pipeline.py
+BENCHMARKS := benchmarks/pipeline.py benchmarks/decisions.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -26,7 +29,8 @@ up: $(VENV)/runtime ## run Isthmus here: control plane, Envoy and a demo API ser
 
 .PHONY: test
 test: $(VENV)/dev upstream ## every test, against the real Envoy, kube-apiserver and kubectl; containers apart
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not compose" $(ARGS)
+	@$(FAST) $(ARGS) || [ $$? -eq $(NONE_SELECTED) ]
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "live and not compose" $(ARGS) || [ $$? -eq $(NONE_SELECTED) ]
 
 .PHONY: test-compose
 test-compose: $(VENV)/dev compose-base wheels ## the tests of docker-compose.yml, with a dockerd of their own (needs root on Debian)
@@ -34,7 +38,7 @@ test-compose: $(VENV)/dev compose-base wheels ## the tests of docker-compose.yml
 
 .PHONY: test-fast
 test-fast: $(VENV)/dev ## the tests that need nothing but Python
-	@$(BIN)/python -m pytest -m "not live" $(ARGS)
+	@$(FAST) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/dev ## format, lint, types, import layers, generated code, lock files
@@ -52,6 +56,10 @@ check: $(VENV)/dev ## format, lint, types, import layers, generated code, lock f
 protos: $(VENV)/dev ## generate controlplane/api from protos/
 	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $(PROTOS)
 
+.PHONY: docs
+docs: $(VENV)/dev ## write docs/settings-reference.md again from the code
+	@$(BIN)/python docs/generate.py
+
 .PHONY: golden
 golden: $(VENV)/dev ## rewrite the golden files from what the code does now
 	@$(BIN)/python -m pytest tests/golden --update-golden $(ARGS)
@@ -60,6 +68,10 @@ golden: $(VENV)/dev ## rewrite the golden files from what the code does now
 bench: $(VENV)/dev upstream ## run the quick benchmarks
 	@set -e; for benchmark in $(BENCHMARKS); do \
 		echo "== $$benchmark"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python "$$benchmark"; done
+
+.PHONY: bench-registration
+bench-registration: $(VENV)/dev upstream ## from registering an API to its first 200, against the real kube-aggregator
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/registration.py $(ARGS)
 
 .PHONY: bench-fleet
 bench-fleet: $(VENV)/dev ## 1,000 xDS streams of 1,000 clusters: time of a change, cost of a reconnect, memory
@@ -72,6 +84,10 @@ bench-scale: $(VENV)/dev ## 10,000 APIServices through the real Envoy against 10
 .PHONY: bench-verdicts
 bench-verdicts: $(VENV)/dev ## what authorization costs Envoy: verdicts known, every request asked about, none at all
 	@$(BIN)/python benchmarks/verdicts.py $(ARGS)
+
+.PHONY: bench-path
+bench-path: $(VENV)/dev upstream ## a request's way through Isthmus against the real kube-aggregator: throughput, latency, CPU
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/path.py $(ARGS)
 
 .PHONY: upstream
 upstream: $(VENV)/dev ## build kube-apiserver, etcd, kubectl and sample-apiserver for the live tests

@@ -17,7 +17,6 @@ _DATA, _HEADERS, _RESET, _SETTINGS, _GOAWAY = 0, 1, 3, 4, 7
 _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
 _WINDOW = 2**31 - 1
 _STATUS_200 = 0x88  # HPACK: entry 8 of the static table
-_IN_FLIGHT = 10
 
 
 @dataclass(frozen=True)
@@ -32,26 +31,40 @@ class Rate:
         """Requests a second."""
         return self.requests / self.seconds
 
+    @property
+    def latency(self) -> float:
+        """Microseconds from a request to its answer, when there was never more than one."""
+        return self.seconds / self.requests * 1e6
 
-def load(port: int, context: ssl.SSLContext, path: str, headers: Mapping[str, str], seconds: float) -> Rate:
-    """Sends GETs of `path` to 127.0.0.1 over four connections, ten in flight on each, for that long."""
+
+def load(
+    port: int,
+    context: ssl.SSLContext,
+    path: str,
+    headers: Mapping[str, str],
+    seconds: float,
+    *,
+    connections: int = 4,
+    in_flight: int = 10,
+) -> Rate:
+    """Sends GETs of `path` to 127.0.0.1 over some connections, with so many in flight on each, for that long."""
     context.set_alpn_protocols(["h2"])
-    connections = [_Connection(port, context, _block(path, headers)) for _ in range(4)]
+    opened = [_Connection(port, context, _block(path, headers), in_flight) for _ in range(connections)]
     start, answered = time.perf_counter(), 0
-    for connection in connections:
+    for connection in opened:
         connection.ask()
     while time.perf_counter() - start < seconds:
-        for connection in connections:
+        for connection in opened:
             answered += connection.await_all()
             connection.ask()
-    for connection in connections:
+    for connection in opened:
         answered += connection.await_all()
         connection.close()
     return Rate(answered, time.perf_counter() - start)
 
 
 class _Connection:
-    def __init__(self, port: int, context: ssl.SSLContext, block: bytes) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext, block: bytes, in_flight: int) -> None:
         plain = socket.create_connection(("127.0.0.1", port), timeout=10)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = context.wrap_socket(plain, server_hostname="localhost")
@@ -60,13 +73,14 @@ class _Connection:
         settings = (2).to_bytes(2) + (0).to_bytes(4) + (4).to_bytes(2) + _WINDOW.to_bytes(4)
         window = _frame(8, 0, 0, (_WINDOW - 65535).to_bytes(4))
         self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, settings) + window)
-        self._block, self._stream, self._open, self._rest = block, 1, 0, b""
+        self._block, self._in_flight = block, in_flight
+        self._stream, self._open, self._rest = 1, 0, b""
 
     def ask(self) -> None:
-        """Sends ten requests."""
-        streams = range(self._stream, self._stream + 2 * _IN_FLIGHT, 2)
+        """Sends as many requests as may be in flight."""
+        streams = range(self._stream, self._stream + 2 * self._in_flight, 2)
         self._socket.sendall(b"".join(_frame(_HEADERS, _END_STREAM | _END_HEADERS, n, self._block) for n in streams))
-        self._stream, self._open = streams.stop, _IN_FLIGHT
+        self._stream, self._open = streams.stop, self._in_flight
 
     def await_all(self) -> int:
         """Waits for every answer, and says how many there were."""

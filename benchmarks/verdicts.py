@@ -20,11 +20,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from fast_backend import fast_backend
 from load import load
-from process import Process, envoy_binary, free_port, until
+from process import Process, until
 from rbac import grant
 from stack import Stack, registration
 
@@ -37,7 +39,13 @@ PATH = f"/apis/{GROUP}/v1/namespaces/default/things/one"
 # A token as long as a service account's.
 TOKEN = "t" * 900
 HEADERS = {"user-agent": "kubectl/v1.36.0 (linux/amd64)", "accept": "application/json", "accept-encoding": "gzip"}
-OF_AUTHORIZATION = {"isthmus.verdicts", "isthmus.arrival", "isthmus.authorization", "isthmus.identity"}
+OF_AUTHORIZATION = {
+    "isthmus.verdicts",
+    "isthmus.arrival",
+    "isthmus.authorization",
+    "isthmus.identity",
+    "isthmus.guard",
+}
 
 
 class Bare(Stack):
@@ -52,49 +60,13 @@ class Bare(Stack):
 def serve_bare(settings: Path) -> None:
     """A control plane that leaves the filters of authorization out of the chain."""
 
-    def http_filters(scripts: filters.Scripts, *, keeps_verdicts: bool) -> list[filters.HttpFilter]:
-        chain = filters.http_filters(scripts, keeps_verdicts=keeps_verdicts)
-        return [each for each in chain if each.name not in OF_AUTHORIZATION]
+    def http_filters(scripts: filters.Scripts, **options: Any) -> list[filters.HttpFilter]:
+        chain = filters.http_filters(scripts, **options)
+        # Upgrades need it whoever asks; with authorization it is part of what known verdicts leave out.
+        return [filters.alpn_filter(), *(each for each in chain if each.name not in OF_AUTHORIZATION)]
 
     listeners.http_filters = http_filters
     asyncio.run(serve(load_settings(settings)))
-
-
-@contextmanager
-def backend(stack: Stack) -> Iterator[int]:
-    """A server that answers as fast as can be, another Envoy; its port."""
-    certificate, key = stack.backend_files("backend")
-    port = free_port()
-    files = {"certificate_chain": {"filename": str(certificate)}, "private_key": {"filename": str(key)}}
-    tls = {"common_tls_context": {"alpn_protocols": ["h2"], "tls_certificates": [files]}}
-    answer = {"status": 200, "body": {"inline_string": '{"kind":"Thing"}'}}
-    hosts = [{"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "direct_response": answer}]}]
-    manager = {
-        "stat_prefix": "backend",
-        "route_config": {"virtual_hosts": hosts},
-        "http_filters": [_extension("envoy.filters.http.router", "filters.http.router.v3.Router", {})],
-    }
-    name = "envoy.filters.network.http_connection_manager"
-    chain = {
-        "filters": [_extension(name, "filters.network.http_connection_manager.v3.HttpConnectionManager", manager)],
-        "transport_socket": _extension(
-            "envoy.transport_sockets.tls", "transport_sockets.tls.v3.DownstreamTlsContext", tls
-        ),
-    }
-    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-    listener = {"name": "backend", "address": address, "filter_chains": [chain]}
-    path = stack.root / "backend.json"
-    path.write_text(json.dumps({"static_resources": {"listeners": [listener]}}))
-    command = [envoy_binary(), "-c", str(path), "--disable-hot-restart", "--concurrency", "1", "--log-level", "error"]
-    process = Process(command, stack.root / "backend.log")
-    try:
-        yield port
-    finally:
-        process.stop()
-
-
-def _extension(name: str, kind: str, config: dict[str, object]) -> dict[str, object]:
-    return {"name": name, "typed_config": {"@type": f"type.googleapis.com/envoy.extensions.{kind}", **config}}
 
 
 @contextmanager
@@ -108,7 +80,7 @@ def front_doors() -> Iterator[dict[str, Stack]]:
             )
             (stack.root / "tokens.csv").write_text(f"{TOKEN},dev,1,developers\n")
             exits.callback(stack.stop)
-            port = exits.enter_context(backend(stack))
+            port = exits.enter_context(fast_backend(stack.root, *stack.backend_files("backend")))
             rights = {"apiGroups": [GROUP], "resources": ["things"], "verbs": ["get"]}
             objects = registration(GROUP, "v1", port, stack.servers.certificate)
             stack.drop("echo.yaml", *objects, *grant("reader", rights, groups=["developers"]))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -18,27 +20,35 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry
 
+from controlplane import configuring
+from controlplane.admin.health import Health
 from controlplane.admin.pages import application as metrics_pages
+from controlplane.admin.service import explain_handlers
 from controlplane.admin.service import handlers as status_handlers
 from controlplane.aio import Watchable
-from controlplane.auth.authenticate import Authentication
+from controlplane.audit.service import handlers as audit_handlers
+from controlplane.auditing import Auditing
 from controlplane.auth.service import Keeping
-from controlplane.auth.service import handlers as authorization_handlers
-from controlplane.auth.tokens import load_tokens
+from controlplane.configapi.rollout import Rollouts
+from controlplane.deciding import asks_others, auth_files
 from controlplane.discovery.documents import Documents
-from controlplane.discovery.refresh import Refresh
+from controlplane.discovery.refresh import Refresh, at_once
 from controlplane.discovery.service import application
+from controlplane.entrance import Entrance, entrance
 from controlplane.errors import SettingsError
+from controlplane.explaining.explainer import Explainer
 from controlplane.faces import pages, rpc
 from controlplane.faces.rpc import RpcFace, admitted, joined
 from controlplane.groups import views
 from controlplane.model.apiservice import ServiceReference
+from controlplane.model.change import Object, ObjectKey
 from controlplane.model.policy import Policy
 from controlplane.model.proxy import Proxy
 from controlplane.model.topology import Backend, BackendKey, Endpoint, Topology
 from controlplane.pipeline import Pipeline
 from controlplane.problems import Problems
-from controlplane.process import collecting_seldom, stop_signals, until_one_ends
+from controlplane.process import Together, collecting_seldom, stop_signals, until_one_ends
+from controlplane.readiness import readiness
 from controlplane.registry.resolve import trust_of
 from controlplane.registry.store import Registry
 from controlplane.settings.face import RemovalLimit
@@ -49,13 +59,14 @@ from controlplane.snapshot.cache import SnapshotCache
 from controlplane.sources import Source
 from controlplane.sources.credentials import CredentialsSource
 from controlplane.sources.files import FilesSource
-from controlplane.sources.layered import WithDefaults
+from controlplane.sources.layered import Layers
 from controlplane.sources.manifest import decoded
-from controlplane.translation.filters import Scripts
-from controlplane.translation.listeners import FrontDoor
+from controlplane.sources.stored import StoredSource
+from controlplane.store.interface import Store
 from controlplane.translation.own_tls import own_tls
 from controlplane.translation.translate import Translator
 from controlplane.translation.verdicts import VerdictTerms
+from controlplane.workers.authorization import authorization
 from controlplane.xds.admission import Admission
 from controlplane.xds.csds import handlers as csds_handlers
 from controlplane.xds.guard import ShrinkLimit
@@ -66,10 +77,13 @@ from controlplane.xds.service import XdsService, server_options
 # A watch of proxies looks this often: a person sees no difference, and with many proxies looking is not free.
 _WATCH_SECONDS: Final = 0.25
 _SETTLING_SECONDS: Final = 10.0
+_PATIENCE: Final = timedelta(seconds=5)
+# A webhook is asked again while it does not answer; kube-apiserver gives all of a request this long.
+_PATIENCE_WITH_OTHERS: Final = timedelta(seconds=60)
 
 
-async def serve(settings: Settings) -> None:
-    """Runs a control plane until SIGTERM or SIGINT.
+async def serve(settings: Settings, *, leave: Callable[[], Awaitable[None]] = at_once) -> None:
+    """Runs a control plane until SIGTERM or SIGINT; then `leave` is awaited while everything is still served.
 
     Raises:
         SettingsError: when a file that the settings name cannot be read or does not hold what it should.
@@ -79,12 +93,12 @@ async def serve(settings: Settings) -> None:
     problems = Problems(log)
     topology, policy = Watchable(Topology()), Watchable(Policy())
     documents, snapshots = Watchable(Documents()), SnapshotCache()
-    authentication = Watchable[Authentication | None](_authentication(settings, problems))
     terms = _verdict_terms(settings.verdict_cache)
-    translator = _translator(settings, terms)
+    inward = entrance(settings, terms)
+    translator = _translator(settings, inward)
     groups = views(settings.node_groups, translator)
     pipeline = Pipeline(
-        registry=Registry(dns_template=settings.dns.template, core=_core(settings.core)),
+        registry=Registry(dns_template=settings.dns.template, core=inward.server or _core(settings.core)),
         translator=translator,
         topology=topology,
         policy=policy,
@@ -92,7 +106,6 @@ async def serve(settings: Settings) -> None:
         log=log,
         groups=groups,
     )
-    sources = _sources(settings, problems)
     metrics = CollectorRegistry()
     xds = XdsService(
         snapshots,
@@ -103,23 +116,18 @@ async def serve(settings: Settings) -> None:
         shrink_limit=_shrink_limit(settings.xds.removals),
         clock=time.monotonic,
     )
-    refresh = Refresh(topology, documents, settled=partial(_settled, xds))
+    # A server behind a sidecar is asked by clients, and by nobody on their behalf.
+    asked = topology if inward.server is None else Watchable(Topology())
+    refresh = Refresh(asked, documents, settled=partial(_settled, xds))
     # All groups have their first snapshot in one moment.
     published = snapshots.watch(groups[0].name)
     admission = Admission(settings.xds.max_streams, settings.xds.max_new_streams_per_second)
     discovering = admitted(xds.handlers(), admission, metrics)
-    authorizing = authorization_handlers(
-        policy,
-        authentication,
-        clock=time.time,
-        timer=time.perf_counter,
-        registry=metrics,
-        keeping=Keeping(terms.epoch, terms.milliseconds / 1000) if terms else None,
-    )
-    faces = [
-        RpcFace("xds", settings.xds, discovering, settings.xds.max_connection_age),
-        RpcFace("authorization", settings.authorization, tuple(authorizing)),
-    ]
+    keeping = Keeping(terms.epoch, terms.milliseconds / 1000) if terms else None
+    authorizing = authorization(settings, policy, metrics, keeping, problems.reporter("authorization"))
+    auditing = Auditing.of(settings.audit, metrics) if settings.audit is not None else None
+    recording = audit_handlers(auditing.recorder) if auditing is not None else []
+    faces = [RpcFace("xds", settings.xds, discovering, settings.xds.max_connection_age)]
 
     def connected() -> tuple[Proxy, ...]:
         return proxies(xds.statuses())
@@ -137,20 +145,70 @@ async def serve(settings: Settings) -> None:
         faces.append(RpcFace("admin", settings.admin, (*csds_handlers(connected, _epoch), *telling)))
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(stop_signals())
+        store = await stack.enter_async_context(configuring.kept(settings.store, problems.reporter("store")))
+        manifests = _manifests(settings, store, problems)
+        credentials = CredentialsSource(settings, problems.reporter("credentials"))
+        files = auth_files(settings, problems.reporter("auth files"))
+        sources: tuple[Source, ...] = (credentials, files, *manifests.sources)
         await stack.enter_async_context(collecting_seldom(published))
-        for face in joined(faces):
-            await stack.enter_async_context(rpc.listening(face, server_options(), problems.reporter))
-        discovery = application(topology, documents, refresh.recheck_core)
-        listening = pages.listening("discovery", settings.discovery, discovery, problems.reporter)
-        await stack.enter_async_context(listening)
+        if auditing is not None:
+            await stack.enter_async_context(auditing.writer.running())
+        authorized = await stack.enter_async_context(authorizing)
+        # With workers, and nothing to audit, Envoy has nothing to ask here.
+        if own := (*authorized.handlers, *recording):
+            faces.append(RpcFace("authorization", settings.authorization, own))
+        if settings.admin is not None:
+            explainer = Explainer(
+                authorized.ruling,
+                topology,
+                snapshots,
+                connected,
+                groups=tuple(group.name for group in groups),
+                keeping=keeping,
+                clock=time.time,
+                origin_of=manifests.origin,
+            )
+            faces.append(RpcFace("admin", settings.admin, tuple(explain_handlers(explainer.explain))))
+        rollouts = Rollouts(pipeline.reached, xds.awaiting, connected)
+        configured = configuring.faces(settings.config, store, authorized.ruling, manifests, rollouts)
+        faces += await stack.enter_async_context(configured)
+        serving = Together()
+        ready = readiness(
+            going=lambda: not stop.is_set(),
+            read=lambda: published.value is not None,
+            deciding=authorized.able,
+            serving=lambda: serving.entered,
+            known=lambda: topology.value.generation > 0,
+            # A sidecar has one Envoy, and without it serves nobody.
+            connected=None if settings.sidecar is None else lambda: bool(connected()),
+            store=None if store is None else partial(problems.of, "store"),
+            audit_log=None if auditing is None else auditing.writer.wrong,
+            workers=authorized.checks,
+        )
         if settings.metrics is not None:
-            told = metrics_pages(metrics, lambda: published.value is not None, connected, _epoch)
+            told = metrics_pages(metrics, Health("livez"), ready, connected, _epoch, counted=authorized.counted)
             await stack.enter_async_context(pages.listening("metrics", settings.metrics, told, problems.reporter))
+        await stack.enter_async_context(serving)
+        for face in joined(faces):
+            await serving.enter(rpc.listening(face, server_options(), problems.reporter))
+        discovery = application(topology, documents, refresh.recheck_core)
+        await serving.enter(pages.listening("discovery", settings.discovery, discovery, problems.reporter))
         log.info("serving", xds=str(settings.xds.listen), manifests=str(settings.manifests))
+
+        async def stopped() -> None:
+            await stop.wait()
+            log.info("stopping")
+            await leave()
+            # What decides and what is decided about lives on until nobody asks any more.
+            await serving.leave()
+
+        following = (auditing.follow(policy),) if auditing is not None else ()
         await until_one_ends(
+            *(asyncio.create_task(each, name="audit policy") for each in following),
             asyncio.create_task(pipeline.run(sources), name="pipeline"),
+            asyncio.create_task(authorized.run(), name="authorization"),
             asyncio.create_task(refresh.run(), name="discovery"),
-            asyncio.create_task(stop.wait(), name="stop"),
+            asyncio.create_task(stopped(), name="stop"),
         )
     log.info("stopped")
 
@@ -172,14 +230,19 @@ def _shrink_limit(limit: RemovalLimit) -> ShrinkLimit:
     return ShrinkLimit(limit.percent, limit.at_least, limit.within.total_seconds())
 
 
-def _sources(settings: Settings, problems: Problems) -> tuple[Source, ...]:
-    policy = resources.files("controlplane.auth").joinpath("bootstrap_policy.yaml").read_bytes()
-    defaults, defects = decoded(policy, "bootstrap_policy.yaml")
-    problems.reporter("bootstrap policy")(defects)
-    return (
-        CredentialsSource(settings, problems.reporter("credentials")),
-        WithDefaults(FilesSource(settings.manifests, problems.reporter("files")), dict(defaults)),
-    )
+def _manifests(settings: Settings, store: Store | None, problems: Problems) -> Layers:
+    defaults = _default_policy("bootstrap_policy.yaml", problems)
+    if settings.authorizers.default_policy == "kubernetes":
+        defaults |= _default_policy("kubernetes_policy.yaml", problems)
+    stored = [] if store is None else [StoredSource(store, problems.reporter("stored"))]
+    files = FilesSource(settings.manifests, problems.reporter("files"))
+    return Layers((files, *stored), defaults, problems.reporter("layers"))
+
+
+def _default_policy(name: str, problems: Problems) -> dict[ObjectKey, Object]:
+    defaults, defects = decoded(resources.files("controlplane.auth").joinpath(name).read_bytes(), name)
+    problems.reporter(name)(defects)
+    return dict(defaults)
 
 
 def _verdict_terms(cache: VerdictCache) -> VerdictTerms | None:
@@ -190,34 +253,17 @@ def _verdict_terms(cache: VerdictCache) -> VerdictTerms | None:
     return VerdictTerms(epoch, cache.max_entries, milliseconds, shown=cache.debug_header)
 
 
-def _translator(settings: Settings, terms: VerdictTerms | None) -> Translator:
-    lua = resources.files("controlplane.dataplane").joinpath("lua")
-    scripts = Scripts(
-        **{name: lua.joinpath(f"{name}.lua").read_text() for name in ("verdicts", "scope", "arrival", "identity")}
-    )
+def _translator(settings: Settings, inward: Entrance) -> Translator:
     return Translator(
-        door=FrontDoor(
-            address=settings.front_door.address,
-            port=settings.front_door.port,
-            scripts=scripts,
-            asks_for_client_certificates=settings.front_door.client_ca_file is not None,
-            verdicts=terms,
-        ),
+        door=inward.door,
+        sole=inward.apis,
         authorization=settings.authorization.reached_at,
+        workers=tuple(face.reached_at for face in settings.authorization.worker_faces),
         discovery=settings.discovery.reached_at,
         authorization_tls=own_tls(settings.authorization, settings.envoy),
         discovery_tls=own_tls(settings.discovery, settings.envoy),
+        patience=_PATIENCE_WITH_OTHERS if asks_others(settings) else _PATIENCE,
     )
-
-
-def _authentication(settings: Settings, problems: Problems) -> Authentication:
-    path = settings.authentication.token_file
-    if path is None:
-        return Authentication(anonymous=settings.authentication.anonymous)
-    # The key lives as long as the process: the table of hashes is of no use to anybody else.
-    tokens, defects = load_tokens(_text(path, "authentication.tokenFile"), str(path), secrets.token_bytes(32))
-    problems.reporter("tokens")(defects)
-    return Authentication(tokens, anonymous=settings.authentication.anonymous)
 
 
 def _core(core: Core | None) -> Backend | None:

@@ -3,7 +3,8 @@
     IsthmusError
     ├── SettingsError      a setting is wrong: the message names it, its value and what would be right
     ├── ManifestError      a manifest asked to be checked offline does not hold
-    └── StartError         something needed at the start is missing, broken or taken
+    ├── StartError         something needed at the start is missing, broken or taken
+    └── AskError           a question that has yes and no for answers has none
 
 In: a sentence. Out: one line on stderr and the exit code the class carries.
 Law: expected defects of registered objects are values (`model.problem.Problem`), never exceptions; these are for what
@@ -31,3 +32,9 @@ class ManifestError(IsthmusError):
 
 class StartError(IsthmusError):
     """Something needed at the start is missing, broken or taken: a port, the Envoy binary, a folder."""
+
+
+class AskError(IsthmusError):
+    """A question that has yes and no for answers has none; exit code 1 is "no"."""
+
+    exit_code = 2

@@ -42,6 +42,38 @@ async def first_answer(
     return ""
 
 
+async def document(kubeconfig: Path, path: str, *, scratch: Path) -> dict[str, object] | str:
+    """The JSON object at `path`, asked for as the kubeconfig's current context; or why there is none, in words.
+
+    Files that the kubeconfig names are read anew each time. `scratch` is as above.
+    """
+    try:
+        api = await config.new_client_from_config(
+            config_file=str(kubeconfig), persist_config=False, temp_file_path=str(scratch)
+        )
+    except (config.ConfigException, OSError, ValueError) as error:
+        return f"the kubeconfig cannot be used ({error})"
+    api.configuration.client_session_kwargs = {"trust_env": False}
+    async with api:
+        try:
+            request = await api.param_serialize(
+                "GET", path, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
+            )
+            response = await api.call_api(*request, _request_timeout=_ATTEMPT_SECONDS)
+            body: bytes = await response.read()
+        except TimeoutError:
+            return f"no answer within {_ATTEMPT_SECONDS:g} s"
+        except (aiohttp.ClientError, OSError) as error:
+            return str(error) or type(error).__name__
+    if response.status != 200:
+        return f"HTTP {response.status}: {_message(body)}"
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else "the answer is no JSON object"
+
+
 async def _attempt(api: client.ApiClient, path: str) -> str:
     try:
         request = await api.param_serialize("GET", path, header_params={"Accept": "application/json"})

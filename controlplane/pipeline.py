@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from controlplane.aio import Watchable
 from controlplane.groups import EVERYBODY, GroupView
-from controlplane.model.change import Change, Synced
+from controlplane.model.change import Change, Reached, Synced
 from controlplane.model.policy import Policy
 from controlplane.model.topology import Topology
 from controlplane.registry.store import Registry
@@ -40,6 +40,8 @@ class Pipeline:
     snapshots: SnapshotCache
     log: structlog.typing.FilteringBoundLogger
     groups: tuple[GroupView, ...] = (EVERYBODY,)
+    reached: Watchable[int] = field(default_factory=lambda: Watchable(0))
+    """The revision of the source that counts them up to which everything is published."""
 
     async def run(self, sources: Sequence[Source]) -> None:
         """Runs until cancelled, or until a source fails, which is a defect and ends the program."""
@@ -50,7 +52,7 @@ class Pipeline:
             await self._work(queue, {source.name for source in sources})
 
     async def _work(self, queue: asyncio.Queue[Sequence[Change]], awaited: set[str]) -> None:
-        snapshot, first = Snapshot(), True
+        snapshot, first, reached = Snapshot(), True, 0
         while True:
             batch = list(await queue.get())
             # What arrived while the last batch was being worked on goes together; nobody waits for more to come.
@@ -58,7 +60,11 @@ class Pipeline:
                 batch += queue.get_nowait()
             topology = self.registry.apply(batch)
             awaited -= {change.source for change in batch if isinstance(change, Synced)}
-            if awaited or (topology is self.topology.value and not first):
+            reached = max((change.revision for change in batch if isinstance(change, Reached)), default=reached)
+            if awaited:
+                continue
+            if topology is self.topology.value and not first:
+                self.reached.publish(reached)
                 continue
             touched = everything(topology) if first else topology.touched
             translation = self.translator.translate(topology, touched)
@@ -72,6 +78,7 @@ class Pipeline:
                 self.snapshots.publish(group.snapshot(snapshot, topology, touched.apis, kept), group.name)
             first = False
             self.topology.publish(topology)
+            self.reached.publish(reached)
             self.log.info(
                 "topology published",
                 generation=topology.generation,

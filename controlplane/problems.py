@@ -29,6 +29,10 @@ class Problems:
         """Every problem there is."""
         return frozenset().union(*self._known.values())
 
+    def of(self, source: str) -> str:
+        """The problems that `source` has now, in one line; "" for none."""
+        return "; ".join(str(problem) for problem in sorted(self._known.get(source, ())))
+
     def _take(self, source: str, problems: Iterable[Problem]) -> None:
         before, now = self._known.get(source, frozenset()), frozenset(problems)
         for problem in sorted(now - before):

@@ -10,12 +10,14 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from types import TracebackType
+from typing import Final, Self, TypeVar
 
 from controlplane.aio import Watchable
 from controlplane.errors import IsthmusError
-from controlplane.snapshot.snapshot import Snapshot
+
+T = TypeVar("T")
 
 # How many more objects there must be than before until the collector looks for cycles. With Python's own 700 it took a
 # seventh of the time of 1,000 streams, and held everything up for half a second now and then with 10,000 APIServices.
@@ -37,7 +39,7 @@ def stop_signals() -> Iterator[asyncio.Event]:
 
 
 @asynccontextmanager
-async def collecting_seldom(published: Watchable[Snapshot | None]) -> AsyncIterator[None]:
+async def collecting_seldom(published: Watchable[T | None]) -> AsyncIterator[None]:
     """Has the garbage collector look seldom, and never again at what was there at the first publication."""
 
     async def freeze() -> None:
@@ -53,6 +55,45 @@ async def collecting_seldom(published: Watchable[Snapshot | None]) -> AsyncItera
         freezing.cancel()
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+class Together:
+    """Contexts that are entered one after the other and left all at once: the last waits for no time of the first."""
+
+    def __init__(self) -> None:
+        self._entered: list[AbstractAsyncContextManager[object]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.leave()
+
+    @property
+    def entered(self) -> bool:
+        """Whether there is any that was entered and not left."""
+        return bool(self._entered)
+
+    async def enter(self, context: AbstractAsyncContextManager[T]) -> T:
+        """Enters one more, and gives what it gives."""
+        value = await context.__aenter__()
+        self._entered.append(context)
+        return value
+
+    async def leave(self) -> None:
+        """Leaves all that were entered; what has been left is not left again.
+
+        Raises:
+            ExceptionGroup: what leaving raised, after all were left.
+        """
+        entered, self._entered = self._entered, []
+        leaving = (context.__aexit__(None, None, None) for context in entered)
+        outcomes = await asyncio.gather(*leaving, return_exceptions=True)
+        errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        if errors:
+            raise ExceptionGroup("some contexts could not be left", errors)
 
 
 async def until_one_ends(*tasks: asyncio.Task[object]) -> None:

@@ -1,6 +1,13 @@
-"""What all tests share: the option that rewrites golden files."""
+"""What all tests share: the option that rewrites golden files, and that no property is a matter of time."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+
+def pytest_configure() -> None:
+    """Properties hold on a busy machine too."""
+    settings.register_profile("isthmus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("isthmus")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -39,18 +39,22 @@ class KubeApiServer:
     every API server that asks this one whom to trust; `serving` has issued its own certificate.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clients: CertificateAuthority | None = None, tokens: str = "") -> None:
+        """`clients` is the authority of client certificates, `tokens` the text of a token file."""
         self.root = Path(tempfile.mkdtemp(prefix="kube-"))
         self.front_proxy = CertificateAuthority("front-proxy")
         self.serving = CertificateAuthority("kube-serving")
-        self._clients = CertificateAuthority("kube-clients")
+        self.clients = clients or CertificateAuthority("kube-clients")
+        self._tokens = tokens
         self._port, self._etcd_port = free_port(), free_port()
         self._processes: list[Process] = []
-        for name, authority in {"serving": self.serving, "clients": self._clients, "proxies": self.front_proxy}.items():
+        for name, authority in {"serving": self.serving, "clients": self.clients, "proxies": self.front_proxy}.items():
             (self.root / f"{name}-ca.crt").write_bytes(authority.certificate)
-        self._save("serving", self.serving.issue("kube", ip_addresses=["127.0.0.1"], client=False))
-        self._save("accounts", self.serving.issue("service-accounts", client=False, server=False))
-        admin = self._save("admin", self._clients.issue("admin", organizations=["system:masters"], server=False))
+        self.save("serving", self.serving.issue("kube", ip_addresses=["127.0.0.1"], client=False))
+        self.save("accounts", self.serving.issue("service-accounts", client=False, server=False))
+        self.save("proxy", self.front_proxy.issue("front-proxy-client", server=False))
+        admin = self.save("admin", self.clients.issue("admin", organizations=["system:masters"], server=False))
+        (self.root / "tokens.csv").write_text(tokens)
         self.audit_policy = self.root / "audit.yaml"
         self.audit_policy.write_text(yaml.safe_dump(AUDIT_POLICY))
         self.kubeconfig = self.root / "admin.kubeconfig"
@@ -80,6 +84,11 @@ class KubeApiServer:
         return f"https://127.0.0.1:{self._port}"
 
     @property
+    def pid(self) -> int:
+        """The id of kube-apiserver's process."""
+        return self._processes[-1].pid
+
+    @property
     def ca_file(self) -> Path:
         """The authority its serving certificate comes from."""
         return self.root / "serving-ca.crt"
@@ -101,6 +110,13 @@ class KubeApiServer:
     def audit(self) -> list[dict[str, Any]]:
         """The audit events so far."""
         return read_audit(self.root / "audit.log")
+
+    def save(self, name: str, pair: tuple[bytes, bytes]) -> tuple[Path, Path]:
+        """Files of a certificate and its key in the server's own folder."""
+        certificate, key = self.root / f"{name}.crt", self.root / f"{name}.key"
+        certificate.write_bytes(pair[0])
+        key.write_bytes(pair[1])
+        return certificate, key
 
     def stop(self) -> None:
         """Ends the processes, etcd last, and removes the folder."""
@@ -146,6 +162,8 @@ class KubeApiServer:
             "service-cluster-ip-range": "10.0.0.0/24",
             # No controller makes the service accounts that this plug-in waits for.
             "disable-admission-plugins": "ServiceAccount",
+            "proxy-client-cert-file": self.root / "proxy.crt",
+            "proxy-client-key-file": self.root / "proxy.key",
             "requestheader-client-ca-file": self.root / "proxies-ca.crt",
             "requestheader-allowed-names": "front-proxy-client",
             "requestheader-username-headers": "X-Remote-User",
@@ -154,14 +172,10 @@ class KubeApiServer:
             "requestheader-extra-headers-prefix": "X-Remote-Extra-",
             "audit-policy-file": self.audit_policy,
             "audit-log-path": self.root / "audit.log",
+            # An empty file of tokens is refused.
+            **({"token-auth-file": self.root / "tokens.csv"} if self._tokens else {}),
         }
         return _command("kube-apiserver", flags)
-
-    def _save(self, name: str, pair: tuple[bytes, bytes]) -> tuple[Path, Path]:
-        certificate, key = self.root / f"{name}.crt", self.root / f"{name}.key"
-        certificate.write_bytes(pair[0])
-        key.write_bytes(pair[1])
-        return certificate, key
 
 
 class SampleApiServer:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Self
 
-from controlplane.model.change import Change
+from controlplane.model.change import Change, Reached
 from controlplane.model.problem import Problem
 from controlplane.sources import Source
 
@@ -23,6 +23,8 @@ class Listener:
         self._reports: asyncio.Queue[tuple[Problem, ...]] = asyncio.Queue()
         self._batches: asyncio.Queue[tuple[Change, ...]] = asyncio.Queue()
         self._source = source(self._reports.put_nowait)
+        self.reached = 0
+        """The revision up to which the source said that it has said everything."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._pump())
@@ -34,7 +36,11 @@ class Listener:
 
     async def _pump(self) -> None:
         async for batch in self._source.changes():
-            self._batches.put_nowait(tuple(batch))
+            said = tuple(change for change in batch if not isinstance(change, Reached))
+            marks = [change.revision for change in batch if isinstance(change, Reached)]
+            self.reached = max(marks, default=self.reached)
+            if said:
+                self._batches.put_nowait(said)
 
     async def next(self) -> tuple[Change, ...]:
         """The next batch."""

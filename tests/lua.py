@@ -27,12 +27,14 @@ function pairs(object)
     return plain(object)
   end
   local index = 0
+  object.walked = true
   return function()
     index = index + 1
     local line = object.lines[index]
     if line then
       return line[1], line[2]
     end
+    object.walked = false
   end
 end
 
@@ -48,9 +50,11 @@ function Headers:get(name)
   return found[1] and table.concat(found, ",")
 end
 function Headers:add(name, value)
+  assert(not self.walked, "header map cannot be modified while iterating")
   self.lines[#self.lines + 1] = { name, value }
 end
 function Headers:remove(name)
+  assert(not self.walked, "header map cannot be modified while iterating")
   for index = #self.lines, 1, -1 do
     if self.lines[index][1] == name then
       table.remove(self.lines, index)
@@ -74,8 +78,8 @@ end
 
 local function stats_of(stats)
   local function one(_, name)
-    local function add(_, amount) stats[name] = (stats[name] or 0) + (amount or 1) end
-    return { inc = add, add = add, sub = function(_, amount) add(nil, -amount) end }
+    local function add(_, amount) stats[name] = (stats[name] or 0) + amount end
+    return { inc = function() add(nil, 1) end, add = add, sub = function(_, amount) add(nil, -amount) end }
   end
   return { counter = one, gauge = one }
 end
@@ -86,12 +90,14 @@ return function(stream, stats)
     peerCertificatePresented = function() return stream.certificate ~= "" end,
     peerCertificateValidated = function() return stream.validated end,
     sha256PeerCertificateDigest = function() return stream.certificate end,
+    urlEncodedPemEncodedPeerCertificate = function() return stream.certificate end,
+    urlEncodedPemEncodedPeerCertificateChain = function() return stream.chain end,
   }
   local metadata = metadata_of(stream)
   local info = {
     dynamicMetadata = function() return metadata end,
     downstreamSslConnection = function() return tls end,
-    routeName = function() return "api" end,
+    routeName = function() return stream.route end,
   }
   return {
     headers = function() return headers end,
@@ -130,17 +136,22 @@ class Verdicts:
 
     def find(self, credential: str, method: str, target: str, now: int = 0) -> list[str] | None:
         """The identity that the cache knows for a request."""
-        identity = self._cache.find(self._cache, credential, method, target, now)
-        return None if identity is None else list(identity.values())
+        found = self._cache.find(self._cache, credential, method, target, now)
+        return None if found is None else list(found[0].values())
+
+    def said(self, credential: str, method: str, target: str) -> str | None:
+        """What the audit log is told of a request that the cache knows."""
+        audit: str | None = self._cache.find(self._cache, credential, method, target, 0)[1]
+        return audit
 
     def ask(self, credential: str, method: str, target: str, now: int = 0) -> int | None:
         """The number of a question to authorization."""
         number: int | None = self._cache.asked(self._cache, credential, method, target, now)
         return number
 
-    def answer(self, number: int | None, identity: object, verdict: object) -> bool:
+    def answer(self, number: int | None, identity: object, verdict: object, audit: str | None = None) -> bool:
         """Gives it authorization's answer; whether it was kept."""
-        return bool(self._cache.answered(self._cache, number, self._table(identity), self._table(verdict)))
+        return bool(self._cache.answered(self._cache, number, self._table(identity), self._table(verdict), audit))
 
     def keep(self, credential: str, method: str, target: str, verdict: Mapping[str, object], now: int = 0) -> bool:
         """A question and its answer; the identity names the credential."""
@@ -175,13 +186,19 @@ class Stream:
     method: str = "GET"
     target: str = "/apis/a.io/v1/things"
     certificate: str | None = ""
+    chain: str = ""
+    """What TLS brought of certificates, "" for `certificate` alone."""
     validated: bool = True
     policy: str | None = POLICY
     now: int | None = 0
+    route: str = "api"
+    """The route that was selected on arrival, "" for none."""
     lines: list[tuple[str, str]] = field(default_factory=list)
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
     responded: str | None = None
     """The status a filter answered with by itself."""
+    known: bool = False
+    """Whether authorization was left out."""
     shown: str | None = None
     """What the response header says became of the request."""
 
@@ -195,7 +212,8 @@ class Filters:
 
     def __init__(self) -> None:
         scripts = Scripts(**{name: source(name) for name in ("verdicts", "scope", "arrival", "identity")})
-        self._before, self._after = _Filter(scripts.before_authorization), _Filter(scripts.identity)
+        arrival = scripts.before_authorization
+        self._before, self._after = _Filter(arrival), _Filter(scripts.identity)
         self.asked = 0
         """How many requests reached authorization."""
 
@@ -209,17 +227,28 @@ class Filters:
         policy = [] if stream.policy is None else [("x-isthmus-verdicts", stream.policy)]
         stream.lines = [(":method", stream.method), (":path", stream.target), *stream.headers, *policy]
         self._before.run("envoy_on_request", stream)
-        allowed = stream.metadata.get("isthmus.verdict", {}).get("hit") is True
-        if not allowed:
+        stream.known = stream.values("x-isthmus-verdicts") == ["known"]
+        if not stream.known:
             self.asked += 1
             if answer is not None:
                 stream.metadata["envoy.filters.http.ext_authz"] = dict(answer)
-                allowed = True
-        if allowed:
-            self._after.run("envoy_on_request", stream)
+                self._after.run("envoy_on_request", stream)
         response = Stream(policy=stream.policy, metadata=stream.metadata)
         self._before.run("envoy_on_response", response)
         stream.shown = dict(response.lines).get("x-isthmus-verdict")
+        return stream
+
+
+class Reader:
+    """The filter that reads what front proxies say, with its state."""
+
+    def __init__(self, text: str) -> None:
+        self._filter = _Filter(text)
+
+    def send(self, stream: Stream) -> Stream:
+        """Passes a request through it."""
+        stream.lines = list(stream.headers)
+        self._filter.run("envoy_on_request", stream)
         return stream
 
 
@@ -237,8 +266,10 @@ class _Filter:
                 "lines": stream.lines,
                 "metadata": stream.metadata,
                 "certificate": stream.certificate,
+                "chain": stream.chain or stream.certificate,
                 "validated": stream.validated,
                 "now": stream.now,
+                "route": stream.route,
             }
         )
         self._lua.globals()[function](self._handle(table, self.stats))

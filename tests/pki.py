@@ -19,13 +19,18 @@ _DAY = datetime.timedelta(days=1)
 
 
 class CertificateAuthority:
-    """A self-signed authority with an ECDSA P-256 key; `certificate` is its PEM."""
+    """An authority with an ECDSA P-256 key, self-signed or signed by `issuer`; `certificate` is its PEM."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, issuer: CertificateAuthority | None = None) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name, ())
-        builder = _builder(self._name, self._name, self._key.public_key(), ca=True, not_after=_now() + _DAY)
-        self._certificate = builder.sign(self._key, hashes.SHA256())
+        by = issuer or self
+        builder = _builder(self._name, by._name, self._key.public_key(), ca=True, not_after=_now() + _DAY)
+        if issuer is not None:
+            builder = builder.add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer._key.public_key()), critical=False
+            )
+        self._certificate = builder.sign(by._key, hashes.SHA256())
         self.certificate: bytes = self._certificate.public_bytes(serialization.Encoding.PEM)
 
     def issue(

@@ -82,6 +82,12 @@ class Stack:
         """The front door's address."""
         return f"https://127.0.0.1:{self.port}"
 
+    def set(self, section: str, **settings: object) -> None:
+        """Writes more into a section of the settings, for the next start of the control plane."""
+        document = yaml.safe_load(self.settings.read_text())
+        document[section] = {**document[section], **settings}
+        self.settings.write_text(yaml.safe_dump(document))
+
     def start_control_plane(self) -> None:
         """Starts `isthmus serve`."""
         command = [sys.executable, "-m", "controlplane", "serve", "--config", str(self.settings)]
@@ -187,13 +193,29 @@ class Stack:
         connection.close()
         return {item["name"]: item["value"] for item in body["stats"] if "name" in item}
 
+    def hosts(self, cluster: str) -> dict[str, int]:
+        """How many requests Envoy has sent to each address of a cluster."""
+        connection = _UnixConnection(self.admin)
+        connection.request("GET", "/clusters?format=json")
+        body = json.loads(connection.getresponse().read())
+        connection.close()
+        found = next(each for each in body["cluster_statuses"] if each["name"] == cluster)
+        return {
+            _shown(host["address"]): int(stat.get("value", 0))
+            for host in found["host_statuses"]
+            for stat in host["stats"]
+            if stat["name"] == "rq_total"
+        }
+
+    def page(self, path: str) -> str:
+        """One of the control plane's own HTTP pages."""
+        with contextlib.closing(_UnixConnection(str(self.root / "metrics.sock"))) as connection:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+
     def metric(self, name: str) -> dict[str, float]:
         """The control plane's samples of that metric by their labels, as Prometheus would read them."""
-        connection = _UnixConnection(str(self.root / "metrics.sock"))
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-        connection.close()
-        families = (family for family in text_string_to_metric_families(text))
+        families = (family for family in text_string_to_metric_families(self.page("/metrics")))
         samples = (sample for family in families for sample in family.samples if sample.name == name)
         return {",".join(sample.labels.values()): sample.value for sample in samples}
 
@@ -269,6 +291,12 @@ def registration(
             "endpoints": [{"addresses": ["127.0.0.1"]}],
         },
     ]
+
+
+def _shown(address: dict[str, dict[str, object]]) -> str:
+    if "pipe" in address:
+        return str(address["pipe"]["path"])
+    return f"{address['socket_address']['address']}:{address['socket_address']['port_value']}"
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -1,6 +1,7 @@
-"""The client of the StatusService.
+"""The client of the StatusService and of the ExplainService.
 
-In: the settings of an admin face. Out: the status there. Law: whatever keeps it from being fetched is one sentence.
+In: the settings of an admin face. Out: the status there, or what becomes of a request. Law: whatever keeps it from
+being fetched is one sentence.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from typing import Final, cast
 
 import grpc
 
-from controlplane.admin.service import SERVICE
-from controlplane.api.v1 import status_pb2
+from controlplane.admin.service import EXPLAIN_SERVICE, SERVICE
+from controlplane.api.v1 import explain_pb2, status_pb2
 from controlplane.errors import SettingsError, StartError
 from controlplane.settings.face import AdminFace
 
 _PATIENCE_SECONDS: Final = 10.0
 # 10,000 APIServices with some endpoints each come to a few MiB.
 _LARGEST_RESPONSE: Final = 64 * 1024 * 1024
+# Webhooks may be asked on the way, and each may take half a minute.
+_PATIENCE_FOR_DECIDING_SECONDS: Final = 65.0
+# These come with a sentence of the control plane's own.
+_TOLD: Final = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INTERNAL)
 
 
 def fetch(face: AdminFace) -> status_pb2.GetStatusResponse:
@@ -86,6 +91,22 @@ def confirm_removals(face: AdminFace, group: str | None) -> status_pb2.ConfirmRe
         return call(status_pb2.ConfirmRemovalsRequest(group=group), timeout=_PATIENCE_SECONDS)
 
 
+def explain(face: AdminFace, request: explain_pb2.ExplainRequest) -> explain_pb2.ExplainResponse:
+    """What becomes of a request at the control plane whose admin face it is.
+
+    Raises:
+        SettingsError: when the face wants a certificate, and none can be read.
+        StartError: when nothing answers there, or it cannot answer this.
+    """
+    with _connected(face) as channel:
+        call = channel.unary_unary(
+            f"/{EXPLAIN_SERVICE}/Explain",
+            request_serializer=explain_pb2.ExplainRequest.SerializeToString,
+            response_deserializer=explain_pb2.ExplainResponse.FromString,
+        )
+        return call(request, timeout=_PATIENCE_FOR_DECIDING_SECONDS)
+
+
 @contextmanager
 def _connected(face: AdminFace) -> Iterator[grpc.Channel]:
     with _channel(face) as channel:
@@ -98,6 +119,10 @@ def _connected(face: AdminFace) -> Iterator[grpc.Channel]:
                 raise StartError(
                     f"{face.reached_at} refuses this client ({call.details()}); allow one of its names there"
                 ) from error
+            if call.code() in _TOLD:
+                raise StartError(f"{call.details()}") from error
+            if call.code() is grpc.StatusCode.UNIMPLEMENTED:
+                raise StartError(f"the control plane at {face.reached_at} is an older one; upgrade it") from error
             raise StartError(
                 f"no control plane answers at {face.reached_at} ({call.code().name}); start it, or give --config its "
                 "settings file"

@@ -1,7 +1,8 @@
-"""The gRPC face of status: controlplane.api.v1.StatusService.
+"""The gRPC face of the administration: controlplane.api.v1.StatusService and ExplainService.
 
-In: requests. Out: the status of the moment, and of proxies every later one. Law: only ConfirmRemovals changes anything,
-and that is to let go what was wanted already; a watch tells at most one state between two pauses, the latest.
+In: requests. Out: the status of the moment, and of proxies every later one; what becomes of a request. Law: only
+ConfirmRemovals changes anything, and that is to let go what was wanted already; a watch tells at most one state between
+two pauses, the latest; no error tells what a credential is.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from typing import Any, Final
 
 import grpc
 
-from controlplane.admin import proxies, removals, status
+from controlplane.admin import explain, proxies, removals, status
 from controlplane.aio import Watchable
-from controlplane.api.v1 import status_pb2
+from controlplane.api.v1 import explain_pb2, status_pb2
+from controlplane.model.explanation import Explanation, Question, Unanswerable
 from controlplane.model.problem import Problem
 from controlplane.model.proxy import Proxy
 from controlplane.model.topology import Topology
 
 SERVICE: Final = "controlplane.api.v1.StatusService"
+EXPLAIN_SERVICE: Final = "controlplane.api.v1.ExplainService"
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -87,3 +90,29 @@ def handlers(
         "WatchProxies": stream(watch_proxies, request_deserializer=request, response_serializer=response),
     }
     return [grpc.method_handlers_generic_handler(SERVICE, methods)]
+
+
+def explain_handlers(
+    answer: Callable[[Question], Awaitable[Explanation | Unanswerable]],
+) -> list[grpc.GenericRpcHandler]:
+    """The handlers of the ExplainService, for a grpc.aio server; `answer` gives the answer to one question."""
+
+    async def explained(request: explain_pb2.ExplainRequest, context: _Context) -> explain_pb2.ExplainResponse:
+        try:
+            found = await answer(explain.question(request))
+        except Exception as error:  # noqa: BLE001 - its text may hold a token, and gRPC would log it
+            failed = f"deciding failed ({type(error).__qualname__}); the request itself would be answered with 500"
+            await context.abort(grpc.StatusCode.INTERNAL, failed)
+        if isinstance(found, Unanswerable):
+            code = grpc.StatusCode.FAILED_PRECONDITION if found.now else grpc.StatusCode.INVALID_ARGUMENT
+            await context.abort(code, found.reason)
+        return explain.response(found)
+
+    # As above.
+    unary: Any = grpc.unary_unary_rpc_method_handler
+    method = unary(
+        explained,
+        request_deserializer=explain_pb2.ExplainRequest.FromString,
+        response_serializer=explain_pb2.ExplainResponse.SerializeToString,
+    )
+    return [grpc.method_handlers_generic_handler(EXPLAIN_SERVICE, {"Explain": method})]

@@ -21,15 +21,22 @@ _COMMANDS: Final = MappingProxyType(
     {
         "up": "Run everything on this machine: control plane, Envoy and a demo API server.",
         "serve": "Run the control plane alone, with a settings file.",
+        "sidecar": "Run control plane and Envoy beside one API server or one client.",
         "prepare": "Write what programs in containers start from: certificates, settings, a kubeconfig.",
         "bootstrap": "Print the Envoy bootstrap that fits a settings file.",
         "status": "Show what is registered and what is wrong with the rest.",
         "proxies": "Show which proxies are connected and whether they hold what they shall.",
+        "explain": "Explain what becomes of a request: who asks, by which rule, and where it goes.",
         "confirm-removals": "Let removals go that are withheld because they are many.",
         "validate": "Check manifests without a server.",
+        "backup": "Copy the database of the store, also while it is in use.",
+        "restore": "Put a backup in the place of the database of the store.",
     }
 )
 """The verbs and what `isthmus --help` says about them; each is the `command` of the module of its name, _ for -."""
+
+_HIDDEN: Final = frozenset({"authz-worker"})
+"""Verbs that programs use, and `isthmus --help` does not tell of."""
 
 
 class _Commands(click.Group):
@@ -39,8 +46,11 @@ class _Commands(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in _COMMANDS and cmd_name not in _HIDDEN:
             return None
+        # gRPC's core writes to stderr in a form of its own; what a person needs to know of it, Python says too. This is
+        # read once, when gRPC is loaded.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         command = import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101 -- narrows what import_module cannot type
         return command

@@ -49,7 +49,14 @@ def credentials(opened: Workspace, address: str, url: str, now: datetime.datetim
 
 
 def configuration(
-    opened: Workspace, address: str, port: int, core: Mapping[str, str], *, node_id: str, into: Path
+    opened: Workspace,
+    address: str,
+    port: int,
+    core: Mapping[str, str],
+    *,
+    node_id: str,
+    into: Path,
+    authz_workers: int = 0,
 ) -> None:
     """Writes the settings of the control plane, and to the file `into` the bootstrap of its Envoy, called `node_id`.
 
@@ -58,7 +65,9 @@ def configuration(
         OSError: when a folder cannot be written.
     """
     comment = "Written by Isthmus at every start; copy it to change it."
-    workspace.write_yaml(opened.config, workspace.settings_document(opened, address, port, core), comment)
+    workspace.write_yaml(
+        opened.config, workspace.settings_document(opened, address, port, core, authz_workers), comment
+    )
     loaded = load(opened.config)
     admin = Address(path=str(opened.sockets / "envoy.sock"))
     static = bootstrap(loaded.xds.reached_at, node_id=node_id, node_cluster="isthmus", admin=admin)

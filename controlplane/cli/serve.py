@@ -19,8 +19,14 @@ from controlplane.settings.load import load
 @click.option(
     "--config", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The settings file (YAML)."
 )
-def command(config: Path) -> None:
+@click.option(
+    "--authz-workers",
+    type=click.IntRange(0),
+    help="How many processes decide about requests, instead of authorization.workers; 0: the control plane does.",
+)
+def command(config: Path, authz_workers: int | None) -> None:
     """Run the control plane alone, with a settings file."""
-    loaded = load(config)
+    loaded = load(config, workers=authz_workers)
     telemetry.configure(loaded.log.level, loaded.log.format)
-    asyncio.run(app.serve(loaded))
+    with telemetry.last_words():
+        asyncio.run(app.serve(loaded))

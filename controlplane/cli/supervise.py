@@ -8,17 +8,13 @@ children (tether.py).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn, Protocol
+from typing import Final, NoReturn
 
-GRACE: Final = 3.0
-"""Seconds between the request to end and the end by force."""
+from controlplane.children import GRACE, Backoff, Process, end, outcome, tethered
 
 _LOG_TAIL: Final = 4096
 
@@ -31,42 +27,6 @@ class Program:
     command: tuple[str, ...]
     log: Path
     environment: tuple[tuple[str, str], ...] = ()
-
-
-class Process(Protocol):
-    """The part of asyncio.subprocess.Process that supervision needs."""
-
-    @property
-    def pid(self) -> int:
-        """The process id, which is also its process group's."""
-
-    @property
-    def returncode(self) -> int | None:
-        """The exit code, minus the signal's number, or None while it runs."""
-
-    async def wait(self) -> int:
-        """The exit code, once it has ended."""
-
-
-class Backoff:
-    """How long to wait before a program is started again: `first` seconds, doubled up to `longest`.
-
-    A run of at least `steady` seconds starts the row anew.
-    """
-
-    def __init__(self, first: float = 0.5, longest: float = 30.0, steady: float = 60.0) -> None:
-        self._first = first
-        self._longest = longest
-        self._steady = steady
-        self._next = first
-
-    def after(self, uptime: float) -> float:
-        """Seconds to wait after a run of `uptime` seconds."""
-        if uptime >= self._steady:
-            self._next = self._first
-        delay = self._next
-        self._next = min(self._longest, delay * 2)
-        return delay
 
 
 class Supervisor:
@@ -110,7 +70,7 @@ class Supervisor:
                 await end(process, GRACE)
             delay = backoff.after(self._clock() - began)
             self._ended(
-                f"{self.program.name} ended ({_outcome(code)}): {last_line(self.program.log)}; "
+                f"{self.program.name} ended ({outcome(code)}): {last_line(self.program.log)}; "
                 f"it is started again in {delay:g} s, and its log is {self.program.log}"
             )
             await self._sleep(delay)
@@ -122,15 +82,10 @@ async def launch(program: Program) -> asyncio.subprocess.Process:
     Raises:
         OSError: when it cannot be started.
     """
-    tether = Path(__file__).with_name("tether.py")
     log = os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-IS",
-            str(tether),
-            str(os.getpid()),
-            *program.command,
+            *tethered(*program.command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -142,19 +97,6 @@ async def launch(program: Program) -> asyncio.subprocess.Process:
         os.close(log)
 
 
-async def end(process: Process, grace: float) -> None:
-    """Asks a process's group to end, and ends by force what is left of it after `grace` seconds."""
-    try:
-        if process.returncode is None:
-            _signal(process, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace):
-                    await process.wait()
-    finally:
-        _signal(process, signal.SIGKILL)
-    await process.wait()
-
-
 def last_line(log: Path) -> str:
     """The last line in a log that says anything."""
     try:
@@ -164,12 +106,3 @@ def last_line(log: Path) -> str:
     except OSError:
         lines = []
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-
-
-def _signal(process: Process, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-def _outcome(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"signal {-code}, {signal.strsignal(-code)}"

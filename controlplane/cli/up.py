@@ -40,6 +40,7 @@ class Options:
     demo: bool
     concurrency: int | None
     core: tuple[tuple[str, str], ...]
+    authz_workers: int = 0
 
     @property
     def url(self) -> str:
@@ -81,6 +82,13 @@ def _ip(_context: click.Context, _parameter: click.Parameter, value: str) -> str
 @click.option("--core", metavar="URL", help="The API server that everything unregistered goes to, https://HOST:PORT.")
 @click.option("--core-ca-file", type=click.Path(dir_okay=False, path_type=Path), help="The CA of the core (PEM).")
 @click.option("--concurrency", type=click.IntRange(1), help="Envoy's worker threads (default: one a CPU).")
+@click.option(
+    "--authz-workers",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many processes decide about requests; 0: the control plane does.",
+)
 def command(
     directory: Path,
     address: str,
@@ -90,6 +98,7 @@ def command(
     core: str | None,
     core_ca_file: Path | None,
     concurrency: int | None,
+    authz_workers: int,
 ) -> None:
     """Run everything on this machine: control plane, Envoy and a demo API server."""
     if core_ca_file is not None and core is None:
@@ -97,7 +106,7 @@ def command(
     upstream = {"server": core} if core else {}
     if core_ca_file is not None:
         upstream["caFile"] = str(core_ca_file.absolute())
-    options = Options(directory, address, port, demo, concurrency, tuple(upstream.items()))
+    options = Options(directory, address, port, demo, concurrency, tuple(upstream.items()), authz_workers)
     with workspace.opened(options.directory) as opened, groundwork.refusals_said(opened.root):
         plan = _prepare(options, opened)
         asyncio.run(_run(plan, opened))
@@ -109,7 +118,13 @@ def _prepare(options: Options, opened: Workspace) -> Plan:
     version = envoy.version(program)
     groundwork.credentials(opened, options.address, options.url, datetime.datetime.now(datetime.UTC))
     groundwork.configuration(
-        opened, options.address, options.port, dict(options.core), node_id="isthmus-up", into=opened.bootstrap
+        opened,
+        options.address,
+        options.port,
+        dict(options.core),
+        node_id="isthmus-up",
+        into=opened.bootstrap,
+        authz_workers=options.authz_workers,
     )
 
     concurrency = () if options.concurrency is None else ("--concurrency", str(options.concurrency))

@@ -1,4 +1,4 @@
-"""The folder of one `isthmus up`: what is in it, and who may use it.
+"""The folder of one `isthmus up` or `isthmus sidecar`: what is in it, and who may use it.
 
 In: a path (`.isthmus`). Out: a `Workspace`, held by one process at a time. Law: what a person may have changed there is
 never overwritten, and Unix sockets are in a folder that only this user can enter.
@@ -114,7 +114,9 @@ def rotate(log: Path) -> Path:
     return log
 
 
-def settings_document(workspace: Workspace, address: str, port: int, core: Mapping[str, str]) -> dict[str, object]:
+def settings_document(
+    workspace: Workspace, address: str, port: int, core: Mapping[str, str], authz_workers: int = 0
+) -> dict[str, object]:
     """The settings of the control plane in this workspace, as `settings.load` reads them; no `core` if empty."""
     document: dict[str, object] = {
         "frontDoor": {
@@ -134,6 +136,8 @@ def settings_document(workspace: Workspace, address: str, port: int, core: Mappi
         document["core"] = dict(core)
     for face in ("xds", "authorization", "discovery", "admin", "metrics"):
         document[face] = {"listen": f"unix:{workspace.sockets / face}.sock"}
+    if authz_workers:
+        document["authorization"] = {"listen": f"unix:{workspace.sockets}/authorization.sock", "workers": authz_workers}
     return document
 
 
@@ -173,7 +177,7 @@ def _held(root: Path) -> Iterator[None]:
         except BlockingIOError as error:
             holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
             raise StartError(
-                f"another `isthmus up` (pid {holder}) runs in {root}; stop it, or choose another with --directory"
+                f"another Isthmus (pid {holder}) runs in {root}; stop it, or choose another with --directory"
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -85,7 +85,7 @@ class BackendClient:
             context = self._trust(backend, credentials)
         except (ssl.SSLError, OSError, ValueError) as error:
             return Unreachable(f"caBundle or the front-proxy certificate cannot be used: {error}")
-        headers = {"Host": backend.server_name, "Accept": accept, "Accept-Encoding": "identity", **_IDENTITY}
+        headers = {"Host": backend.server_name, "Accept": accept, "Accept-Encoding": "identity", **_who(credentials)}
         if etag:
             headers["If-None-Match"] = etag
         reason = "there is no endpoint to connect to"
@@ -166,6 +166,14 @@ def _session(make_socket: Callable[[aiohttp.AddrInfoType], socket.socket]) -> ai
         auto_decompress=False,
         trust_env=False,
     )
+
+
+def _who(credentials: Credentials | None) -> dict[str, str]:
+    if credentials is None or credentials.serving is not None:
+        return _IDENTITY
+    # Beside a client what is shown is a user's credential, and nobody is asked for.
+    token = credentials.bearer_token
+    return {"Authorization": f"Bearer {token.reveal().decode()}"} if token is not None else {}
 
 
 def _context(roots: bytes | None, client: KeyPair | None) -> ssl.SSLContext:

@@ -57,8 +57,10 @@ def application(
 async def _refuse_defects(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except Exception:  # noqa: BLE001 - the last place before the client: whatever went wrong is a 500 and a line in the log
-        structlog.get_logger(__name__).exception("a discovery request met a defect", path=request.raw_path)
+    except Exception:
+        # The last place before the client: whatever went wrong is a 500, and a line in the log.
+        log, audit_id = structlog.get_logger(__name__), request.headers.get("Audit-ID", "")
+        log.exception("a discovery request met a defect", audit_id=audit_id, path=request.raw_path)
         return _refused(_DEFECT)
 
 

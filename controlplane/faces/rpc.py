@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 import structlog
@@ -45,15 +52,24 @@ _Message = Any
 _Context = Any
 _Scope = Callable[[_Context], AbstractAsyncContextManager[None]]
 
+Around: TypeAlias = Callable[[Iterable[tuple[str, str | bytes]]], AbstractContextManager[None]]
+"""What is entered before a call, whose metadata it is given, and left after it."""
+Handler: TypeAlias = grpc.GenericRpcHandler
+"""What serves the methods of a service."""
+
 
 @dataclass(frozen=True, slots=True)
 class RpcFace:
-    """What is served at one address; `section` names it in the settings. Zero `max_age`: connections never age."""
+    """What is served at one address; `section` names it in the settings. Zero `max_age`: connections never age.
+
+    `private`: where it is a Unix socket, nobody but this process's user may open it.
+    """
 
     section: str
     face: Face
     handlers: tuple[grpc.GenericRpcHandler, ...]
     max_age: timedelta = timedelta(0)
+    private: bool = False
 
 
 def joined(faces: Iterable[RpcFace]) -> Iterator[RpcFace]:
@@ -63,7 +79,9 @@ def joined(faces: Iterable[RpcFace]) -> Iterator[RpcFace]:
         held = by_address.setdefault(face.face.listen, face)
         if held is not face:
             max_age = max(held.max_age, face.max_age)
-            by_address[face.face.listen] = replace(held, handlers=held.handlers + face.handlers, max_age=max_age)
+            by_address[face.face.listen] = replace(
+                held, handlers=held.handlers + face.handlers, max_age=max_age, private=held.private or face.private
+            )
     yield from by_address.values()
 
 
@@ -89,7 +107,8 @@ async def listening(
         server.add_generic_rpc_handlers(served.handlers)
         try:
             if tls is None:
-                port = server.add_insecure_port(target)
+                with _permissions(owner_only=served.private):
+                    port = server.add_insecure_port(target)
             else:
                 port = server.add_secure_port(target, _credentials(identity))
         except RuntimeError as error:
@@ -97,6 +116,19 @@ async def listening(
         await server.start()
         stack.push_async_callback(server.stop, GRACE_SECONDS)
         yield 0 if address.path else port
+
+
+@contextmanager
+def _permissions(*, owner_only: bool) -> Iterator[None]:
+    """Sockets that are made meanwhile are the owner's, from their first moment on."""
+    if not owner_only:
+        yield
+        return
+    before = os.umask(0o177)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def not_listening(address: Address) -> StartError:
@@ -131,6 +163,17 @@ def admitted(
             yield
         finally:
             admission.leave()
+
+    return tuple(_Within(handler, scope) for handler in handlers)
+
+
+def traced(handlers: Iterable[grpc.GenericRpcHandler], around: Around) -> tuple[grpc.GenericRpcHandler, ...]:
+    """The same handlers, with `around` each call of them, by the call's metadata."""
+
+    @asynccontextmanager
+    async def scope(context: _Context) -> AsyncIterator[None]:
+        with around(context.invocation_metadata() or ()):
+            yield
 
     return tuple(_Within(handler, scope) for handler in handlers)
 

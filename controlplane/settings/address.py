@@ -55,6 +55,18 @@ class Address(Section):
             raise ValueError(f"{text!r} is no address; write unix:/path.sock or HOST:PORT")
         return cls(host=host.removeprefix("[").removesuffix("]"), port=int(port))
 
+    def next(self, number: int) -> Address:
+        """The address of the `number`-th neighbour: a socket with .NUMBER after its name, or so many ports further.
+
+        Raises:
+            ValueError: when the name is too long for a Unix socket, or there is no such port.
+        """
+        return Address.parse(
+            str(
+                self.model_copy(update={"path": f"{self.path}.{number}"} if self.path else {"port": self.port + number})
+            )
+        )
+
     def __str__(self) -> str:
         if self.path:
             return f"unix:{self.path}"

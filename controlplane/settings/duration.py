@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 
 _WRITTEN: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -26,5 +26,9 @@ def _parse(value: object) -> object:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
-Duration = Annotated[timedelta, BeforeValidator(_parse)]
+def _written(value: timedelta) -> str:
+    return f"{value // timedelta(seconds=1)}s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(_parse), PlainSerializer(_written, when_used="json")]
 """A length of time in whole seconds, written as Go and Kubernetes write it: "1h30m", "90s"."""

@@ -23,6 +23,7 @@ class NodeSelector(Section):
     """Which nodes a group takes, by what they say of themselves: everything it lists must be equal."""
 
     cluster: str | None = None
+    """The node's cluster, to the letter; not set: any."""
     metadata: Mapping[str, str] = {}
     """Text by key; a key with dots is one key, or leads through nested ones."""
 
@@ -57,16 +58,19 @@ class NodeSelector(Section):
 
 
 class FrontDoorOverride(Section):
-    """What of the front door is different for a group; None: as it is for all."""
+    """What of the front door is different for a group; what is not set is as it is for all."""
 
     address: IpAddress | None = None
+    """Where these Envoys listen."""
     port: Port | None = None
+    """On which TCP port."""
 
 
 class NodeGroup(Section):
     """The Envoys that get one and the same configuration, and the APIServices that they serve."""
 
     name: str
+    """A DNS label, shown wherever proxies are."""
     nodes: NodeSelector = NodeSelector()
     api_services: LabelSelector = LabelSelector()
     front_door: FrontDoorOverride = FrontDoorOverride()

@@ -44,8 +44,11 @@ class LabelRequirement(Section):
     """One entry of matchExpressions."""
 
     key: str
+    """The label's key."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    """What must hold of it; NotIn holds where the label is missing, too."""
     values: tuple[str, ...] = ()
+    """What it is compared with, by In and NotIn."""
 
     @field_validator("key")
     @classmethod
@@ -88,6 +91,7 @@ class LabelSelector(Section):
     """A LabelSelector of the Kubernetes API (meta/v1): everything it lists must hold."""
 
     match_labels: Mapping[str, str] = {}
+    """Labels that must have these values."""
     match_expressions: tuple[LabelRequirement, ...] = ()
 
     @field_validator("match_labels")

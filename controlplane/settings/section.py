@@ -31,4 +31,6 @@ def anchored(section: SectionT, folder: Path) -> SectionT:
             changes[name] = folder / value
         elif isinstance(value, Section):
             changes[name] = anchored(value, folder)
+        elif isinstance(value, tuple) and any(isinstance(each, Path) for each in value):
+            changes[name] = tuple(folder / each for each in value)
     return section.model_copy(update=changes)

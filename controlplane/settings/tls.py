@@ -26,8 +26,11 @@ class ServerTls(Section):
     """How a face proves who it is, and whom it lets in (PEM files); a client certificate is always demanded."""
 
     certificate_file: Path
+    """What is shown to clients."""
     private_key_file: Path
+    """The key of it, not encrypted."""
     client_ca_file: Path = Field(alias="clientCAFile")
+    """Who may have signed a client's certificate."""
     allowed_names: tuple[str, ...]
     """Subject alternative names (DNS names and URIs), one of which a client's certificate must have.
 
@@ -64,8 +67,11 @@ class ClientTls(Section):
     """What a client of a face shows there, and which authority it believes there (PEM files)."""
 
     certificate_file: Path
+    """What is shown."""
     private_key_file: Path
+    """The key of it, not encrypted."""
     ca_file: Path = Field(alias="caFile")
+    """Who may have signed what the other side shows."""
 
 
 class EnvoyTls(ClientTls):

@@ -21,6 +21,7 @@ class VerdictCache(Section):
     """Whether Envoy keeps verdicts of authorization next to its requests, for how long and how many of them."""
 
     enabled: bool = True
+    """Otherwise every request is asked about."""
     ttl: Duration = timedelta(seconds=10)
     """How long a verdict is kept at most; shorter when the credential ends before."""
     max_entries: Annotated[int, Field(ge=2, le=1_000_000)] = 16_384

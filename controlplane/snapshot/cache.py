@@ -55,6 +55,14 @@ class SnapshotCache:
         # Asking makes no group: what groups there are is for the publisher to say, not for whoever connects.
         return self._groups[group].latest.value if group in self._groups else None
 
+    def generations(self) -> dict[str, int]:
+        """The generation of the latest snapshot of each group."""
+        return {
+            name: snapshot.generation
+            for name, state in self._groups.items()
+            if (snapshot := state.latest.value) is not None
+        }
+
     def watch(self, group: str = "") -> Watchable[Snapshot | None]:
         """The group's latest snapshot as a value to wait on; it holds None before the first."""
         return self._group(group).latest

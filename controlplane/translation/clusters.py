@@ -7,12 +7,12 @@ endpoints alone leaves the cluster's bytes as they were.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Final
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
-from envoy.config.core.v3 import address_pb2, config_source_pb2, extension_pb2
+from envoy.config.core.v3 import address_pb2, config_source_pb2, extension_pb2, protocol_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2, tls_pb2
@@ -35,6 +35,14 @@ _NO_LIMIT: Final = 1 << 30
 _DNS_QUERY_SECONDS: Final = 1
 _DNS_QUERY_TRIES: Final = 2
 
+_IDLE_SECONDS: Final = 90
+
+# How often workers are asked how they are; a dead one is found sooner, by the first request that does not reach it.
+_HEALTH_SECONDS: Final = 1
+_UNHEALTHY_MILLISECONDS: Final = 250
+# The dead are found at once. The busy must not be taken for them: what they are spared, the others get as well.
+_HEALTH_TIMEOUT_SECONDS: Final = 4
+
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -56,13 +64,22 @@ def backend_names(name: str) -> tuple[ResourceName, ResourceName]:
     return ResourceName(CLUSTER, name), ResourceName(ENDPOINTS, name)
 
 
-def own_cluster(name: str, address: Address, tls: OwnTls | None, *, http2: bool) -> EnvoyResource:
-    """The cluster of one of the control plane's own faces: gRPC (`http2`) or HTTP/1.1; `tls` None: unencrypted."""
+def own_cluster(
+    name: str, addresses: Sequence[Address], tls: OwnTls | None, *, http2: bool, health_of: str = ""
+) -> EnvoyResource:
+    """The cluster of one of the control plane's own faces: gRPC (`http2`) or HTTP/1.1; `tls` None: unencrypted.
+
+    With `health_of`, Envoy asks every address whether the gRPC service of that name serves, and passes over the others.
+    """
     cluster = cluster_pb2.Cluster(name=name, connect_timeout=duration_pb2.Duration(seconds=1))
-    cluster.type = cluster_pb2.Cluster.STATIC if address.numeric else cluster_pb2.Cluster.STRICT_DNS
+    numeric = all(address.numeric for address in addresses)
+    cluster.type = cluster_pb2.Cluster.STATIC if numeric else cluster_pb2.Cluster.STRICT_DNS
     cluster.load_assignment.cluster_name = name
-    lb_endpoint = cluster.load_assignment.endpoints.add().lb_endpoints.add()
-    lb_endpoint.endpoint.address.CopyFrom(_own_address(address))
+    locality = cluster.load_assignment.endpoints.add()
+    for address in addresses:
+        locality.lb_endpoints.add().endpoint.address.CopyFrom(_own_address(address))
+    if health_of:
+        _check_health(cluster, health_of)
     if tls is not None:
         cluster.transport_socket.CopyFrom(transport_socket(tls))
     cluster.circuit_breakers.CopyFrom(_circuit_breakers())
@@ -100,7 +117,11 @@ def _resources(name: str, backend: Backend, *, present_certificate: bool) -> tup
     cluster = cluster_pb2.Cluster()
     cluster.CopyFrom(_common())
     cluster.name = name
-    references = _trust(cluster, backend, present_certificate=present_certificate)
+    references = frozenset[ResourceName]()
+    if backend.encrypted:
+        references = _trust(cluster, backend, present_certificate=present_certificate)
+    else:
+        cluster.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(_plain_options(http2=backend.http2))
     key = ResourceName(CLUSTER, name)
     if backend.dns:
         cluster.type = cluster_pb2.Cluster.STRICT_DNS
@@ -148,15 +169,29 @@ def _trust(cluster: cluster_pb2.Cluster, backend: Backend, *, present_certificat
     return frozenset(references)
 
 
-def _common() -> cluster_pb2.Cluster:
+def _plain_options(*, http2: bool) -> http_protocol_options_pb2.HttpProtocolOptions:
+    """Without TLS there is no ALPN to ask: what is spoken is what was said."""
     options = http_protocol_options_pb2.HttpProtocolOptions()
-    # HTTP/2 where ALPN agrees on it, HTTP/1.1 otherwise, as Go's client does.
-    http2 = options.auto_config.http2_protocol_options
-    options.auto_config.http_protocol_options.SetInParent()
+    if http2:
+        _keep_alive(options.explicit_http_config.http2_protocol_options)
+    else:
+        options.explicit_http_config.http_protocol_options.SetInParent()
+    options.common_http_protocol_options.idle_timeout.FromSeconds(_IDLE_SECONDS)
+    return options
+
+
+def _keep_alive(http2: protocol_pb2.Http2ProtocolOptions) -> None:
     # A dead HTTP/2 connection is noticed after 30 s + 15 s, as in client-go (ReadIdleTimeout and PingTimeout).
     http2.connection_keepalive.interval.FromSeconds(30)
     http2.connection_keepalive.timeout.FromSeconds(15)
-    options.common_http_protocol_options.idle_timeout.FromSeconds(90)
+
+
+def _common() -> cluster_pb2.Cluster:
+    options = http_protocol_options_pb2.HttpProtocolOptions()
+    # HTTP/2 where ALPN agrees on it, HTTP/1.1 otherwise, as Go's client does.
+    _keep_alive(options.auto_config.http2_protocol_options)
+    options.auto_config.http_protocol_options.SetInParent()
+    options.common_http_protocol_options.idle_timeout.FromSeconds(_IDLE_SECONDS)
     cluster = cluster_pb2.Cluster(
         connect_timeout=duration_pb2.Duration(seconds=5),
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
@@ -164,6 +199,26 @@ def _common() -> cluster_pb2.Cluster:
     )
     cluster.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options, deterministic=True)
     return cluster
+
+
+def _check_health(cluster: cluster_pb2.Cluster, service: str) -> None:
+    # The least busy first: a worker that hangs is given nothing more long before it is found to be unhealthy.
+    cluster.lb_policy = cluster_pb2.Cluster.LEAST_REQUEST
+    # While one of them serves, the others are not asked; when none seems to, which may be haste, all are.
+    cluster.common_lb_config.healthy_panic_threshold.value = 1
+    # Who becomes healthy, or ill, counts at once: by default Envoy's workers may hear of it a second later.
+    cluster.common_lb_config.update_merge_window.SetInParent()
+    check = cluster.health_checks.add()
+    check.grpc_health_check.service_name = service
+    for duration in (check.interval, check.no_traffic_interval, check.no_traffic_healthy_interval):
+        duration.FromSeconds(_HEALTH_SECONDS)
+    # One that comes back is asked again at once, and serves from its first good answer on.
+    check.unhealthy_interval.FromMilliseconds(_UNHEALTHY_MILLISECONDS)
+    check.timeout.FromSeconds(_HEALTH_TIMEOUT_SECONDS)
+    # gRPC demands it of TLS; connections for requests name it by themselves, those for health do not.
+    check.tls_options.alpn_protocols.append("h2")
+    check.unhealthy_threshold.value = 2
+    check.healthy_threshold.value = 1
 
 
 def _circuit_breakers() -> circuit_breaker_pb2.CircuitBreakers:
@@ -192,11 +247,13 @@ def _assignment(name: str, endpoints: Iterable[Endpoint]) -> endpoint_pb2.Cluste
     assignment = endpoint_pb2.ClusterLoadAssignment(cluster_name=name)
     locality = assignment.endpoints.add()
     for endpoint in endpoints:
-        socket = address_pb2.SocketAddress(address=endpoint.address, port_value=endpoint.port)
+        if endpoint.unix:
+            address = address_pb2.Address(pipe=address_pb2.Pipe(path=endpoint.address))
+        else:
+            socket = address_pb2.SocketAddress(address=endpoint.address, port_value=endpoint.port)
+            address = address_pb2.Address(socket_address=socket)
         locality.lb_endpoints.append(
-            endpoint_components_pb2.LbEndpoint(
-                endpoint=endpoint_components_pb2.Endpoint(address=address_pb2.Address(socket_address=socket))
-            )
+            endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=address))
         )
     return assignment
 

@@ -1,18 +1,21 @@
 """The HTTP filter chain, and why it is in this order.
 
-In: the Lua sources. Out: the filters of the connection manager, and the authorization filter that ECDS delivers. Law:
-nothing a client wrote about identity or routing is read by any filter, because early header mutation has removed it;
-and nothing reaches the router without an identity that authorization has found.
+In: the Lua sources. Out: the filters of the connection manager. Law: nothing a client wrote about identity or routing
+is read by any filter, because early header mutation has removed it; and nothing reaches the router without an identity
+that authorization has found. Where front proxies may say who asks, one filter reads that, and the next removes it.
 
     early header mutation   forged X-Remote-*, X-Isthmus-* and X-Envoy-* go; the normalised path is written for scope
                             selection; every request gets an Audit-ID
     verdicts (by ECDS)      says which of the verdicts that are kept still hold; only when verdicts are kept
+    request_headers.lua     reads what a front proxy says of who asks; only where there are front proxies, as the next
+    header_mutation         X-Remote-* and the headers of front proxies go, here and not above
     arrival.lua             writes the identity of a known verdict, or else says whether the client certificate was
                             verified; gives a route to what has no scope of its own (with verdicts.lua and scope.lua)
-    ext_authz (by ECDS)     who is it, may it: Isthmus decides, unless the verdict is known
+    ext_authz (by ECDS)     who is it, may it: Isthmus decides; not there when the verdict is known, as the next two
     identity.lua            writes the identity that Isthmus has found, one header line per group
-    custom_response         refuses to pass on a backend's redirect
     set_filter_state        an upgrade takes an HTTP/1.1 connection to the backend
+    rbac                    lets nothing through that has no X-Remote-User
+    custom_response         refuses to pass on a backend's redirect
     header_mutation         Authorization, Impersonate-*, Envoy's and our own headers go
     router
 """
@@ -27,7 +30,6 @@ import betterproto2
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
     HeaderMutation,
     HeaderMutationRemoveOnMatch,
-    HeaderMutationRules,
 )
 from envoy_data_plane.envoy.config.core.v3 import (
     AggregatedConfigSource,
@@ -35,19 +37,17 @@ from envoy_data_plane.envoy.config.core.v3 import (
     ConfigSource,
     DataSource,
     ExtensionConfigSource,
-    GrpcService,
-    GrpcServiceEnvoyGrpc,
     HeaderValue,
     HeaderValueOption,
     HeaderValueOptionHeaderAppendAction,
     SubstitutionFormatString,
     TypedExtensionConfig,
 )
+from envoy_data_plane.envoy.extensions.common.matching.v3 import ExtensionWithMatcher
 from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import (
     FilterStateValue,
     FilterStateValueSharedWithUpstream,
 )
-from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import ExtAuthz
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation as HeaderMutationFilter
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import Mutations
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
@@ -58,34 +58,24 @@ from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutatio
     HeaderMutation as EarlyHeaderMutation,
 )
 from envoy_data_plane.envoy.type.matcher.v3 import (
-    ListStringMatcher,
-    MetadataMatcher,
-    MetadataMatcherPathSegment,
     RegexMatcher,
     StringMatcher,
-    ValueMatcher,
 )
-from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 from envoy_data_plane.google.protobuf import Any
 
-from controlplane.model.resource import CLUSTER, EXTENSION_CONFIG, EnvoyResource, ResourceName
 from controlplane.translation import names
+from controlplane.translation.authorization import unless_known
+from controlplane.translation.guard import guard_filter
 from controlplane.translation.redirects import redirects_filter
+from controlplane.translation.request_headers import RequestHeaders
 
 # Underscores too: what reads X_Remote_User as X-Remote-User (CGI, WSGI) must not find one. x-envoy-* would steer our
 # own router, because Envoy believes clients with private addresses.
 _FORGED: Final = "x[-_](remote|isthmus|envoy)[-_].*"
-
-# A decision is in memory and takes well under a millisecond; the rest is patience with a busy or restarting control
-# plane.
-_AUTHORIZATION_TIMEOUT: Final = timedelta(seconds=5)
-
-# What authorization reads; sending every header with every question would cost both sides time. The header :path is the
-# path byte for byte, which the request's path attribute is not when it is no UTF-8.
-_READ_HEADERS: Final = (":path", "authorization", "connection", "sec-websocket-protocol", "upgrade")
-_IMPERSONATION: Final = "impersonate"
+_FORGED_BUT_IDENTITY: Final = "x[-_](isthmus|envoy)[-_].*"
 
 _AUDIT_ID: Final = "audit-id"
+
 _ALPN_STATE: Final = "envoy.network.application_protocols"
 
 
@@ -102,7 +92,8 @@ class Scripts:
     def before_authorization(self) -> str:
         """The source of the filter ahead of authorization."""
         parts = (("verdicts", self.verdicts), ("select_route", self.scope))
-        return "".join(f"local {name} = (function()\n{source}\nend)()\n" for name, source in parts) + self.arrival
+        made = "".join(f"local {name} = (function()\n{source}\nend)()\n" for name, source in parts)
+        return made + self.arrival
 
 
 def any_of(message: betterproto2.Message) -> Any:
@@ -110,12 +101,16 @@ def any_of(message: betterproto2.Message) -> Any:
     return Any.pack(message)
 
 
-def early_header_mutation() -> TypedExtensionConfig:
-    """Strips what a client must not say and writes the header that scopes are selected by, before routing."""
+def early_header_mutation(*, identity_too: bool = True) -> TypedExtensionConfig:
+    """Strips what a client must not say and writes the header that scopes are selected by, before routing.
+
+    Without `identity_too` X-Remote-* stay, for `http_filters` to read and remove.
+    """
+    forged = _FORGED if identity_too else _FORGED_BUT_IDENTITY
     path = HeaderValue(key=names.ROUTE_HEADER, value="%PATH(NQ)%")
     overwrite = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
     mutations = [
-        _remove_matching(StringMatcher(safe_regex=RegexMatcher(regex=_FORGED))),
+        remove_matching(StringMatcher(safe_regex=RegexMatcher(regex=forged))),
         HeaderMutation(append=HeaderValueOption(header=path, append_action=overwrite)),
         # As in kube-apiserver: a client may bring its own, so that its logs and all audit logs can be joined.
         _add_if_absent(_AUDIT_ID, "%UNIQUE_ID%"),
@@ -126,51 +121,32 @@ def early_header_mutation() -> TypedExtensionConfig:
     )
 
 
-def http_filters(scripts: Scripts, *, keeps_verdicts: bool) -> list[HttpFilter]:
+def http_filters(
+    scripts: Scripts, *, keeps_verdicts: bool, request_headers: RequestHeaders | None = None
+) -> list[HttpFilter]:
     """The chain of the module docstring."""
     told = HttpFilter(name=names.VERDICTS_FILTER, config_discovery=_discovered(HeaderMutationFilter))
+    arrival = scripts.before_authorization
+    # Upgrades are never known, so that nothing else needs ALPN to be chosen.
+    identified = unless_known(
+        [lua_filter("isthmus.identity", scripts.identity), alpn_filter()], keeps_verdicts=keeps_verdicts
+    )
     return [
         *([told] if keeps_verdicts else []),
-        _lua("isthmus.arrival", scripts.before_authorization, stat_prefix="verdicts"),
-        HttpFilter(name=names.AUTHORIZATION_FILTER, config_discovery=_discovered(ExtAuthz)),
-        _lua("isthmus.identity", scripts.identity),
+        *(_asserted(request_headers) if request_headers is not None else []),
+        lua_filter("isthmus.arrival", arrival, stat_prefix="verdicts"),
+        HttpFilter(name=names.AUTHORIZATION_FILTER, config_discovery=_discovered(ExtensionWithMatcher)),
+        HttpFilter(name="isthmus.identity", typed_config=any_of(identified)),
+        guard_filter(),
         redirects_filter(),
-        HttpFilter(name="isthmus.alpn", typed_config=any_of(_alpn())),
-        HttpFilter(name="isthmus.strip", typed_config=any_of(_strip())),
-        # Backends and clients see no x-envoy-* headers: kube-apiserver sends none.
-        HttpFilter(name="envoy.filters.http.router", typed_config=any_of(Router(suppress_envoy_headers=True))),
+        strip_filter(impersonation=True),
+        router_filter(),
     ]
 
 
-def authorization_filter(*, keeps_verdicts: bool) -> EnvoyResource:
-    """The ext_authz filter, delivered by ECDS so that changing it drains no connection."""
-    asked = GrpcService(
-        envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=names.AUTHORIZATION_CLUSTER), timeout=_AUTHORIZATION_TIMEOUT
-    )
-    config = ExtAuthz(
-        grpc_service=asked,
-        transport_api_version=ApiVersion.V3,
-        # No answer is no permission; 503 rather than 403, which clients take for final.
-        failure_mode_allow=False,
-        status_on_error=HttpStatus(code=StatusCode.ServiceUnavailable),
-        include_peer_certificate=True,
-        # Repeated headers arrive as they were sent; joined with commas, two groups would be one.
-        encode_raw_headers=True,
-        allowed_headers=ListStringMatcher(
-            patterns=[
-                *(StringMatcher(exact=name) for name in _READ_HEADERS),
-                StringMatcher(prefix=_IMPERSONATION),
-            ]
-        ),
-        metadata_context_namespaces=[names.TLS_METADATA],
-        filter_enabled_metadata=_unless_known() if keeps_verdicts else None,
-        validate_mutations=True,
-        decoder_header_mutation_rules=HeaderMutationRules(disallow_all=True),
-        stat_prefix="isthmus",
-    )
-    extension = TypedExtensionConfig(name=names.AUTHORIZATION_FILTER, typed_config=any_of(config))
-    references = frozenset((ResourceName(CLUSTER, names.AUTHORIZATION_CLUSTER),))
-    return EnvoyResource(ResourceName(EXTENSION_CONFIG, names.AUTHORIZATION_FILTER), bytes(extension), references)
+def router_filter() -> HttpFilter:
+    """The last filter; backends and clients see no x-envoy-* headers, since kube-apiserver sends none."""
+    return HttpFilter(name="envoy.filters.http.router", typed_config=any_of(Router(suppress_envoy_headers=True)))
 
 
 def ads(initial_fetch_timeout: timedelta) -> ConfigSource:
@@ -190,24 +166,26 @@ def _discovered(kind: type[betterproto2.Message]) -> ExtensionConfigSource:
     )
 
 
-def _unless_known() -> MetadataMatcher:
-    """Everything but a request of which arrival.lua says that its verdict is known; silence means that it is not."""
-    return MetadataMatcher(
-        filter=names.VERDICT_METADATA,
-        path=[MetadataMatcherPathSegment(key=names.KNOWN_VERDICT)],
-        value=ValueMatcher(bool_match=True),
-        invert=True,
-    )
-
-
-def _lua(name: str, source: str, *, stat_prefix: str = "") -> HttpFilter:
+def lua_filter(name: str, source: str, *, stat_prefix: str = "") -> HttpFilter:
+    """A filter that is this script."""
     # The route cache is cleared by the script where it must be, not by every header it writes.
     code = DataSource(inline_string=source)
     lua = Lua(default_source_code=code, clear_route_cache=False, stat_prefix=stat_prefix)
     return HttpFilter(name=name, typed_config=any_of(lua))
 
 
-def _alpn() -> SetFilterState:
+def _asserted(headers: RequestHeaders) -> list[HttpFilter]:
+    """What a front proxy says is read by the first and removed from every request by the second."""
+    every = remove_matching(StringMatcher(safe_regex=RegexMatcher(regex=headers.removed)))
+    strip = HeaderMutationFilter(mutations=Mutations(request_mutations=[every]))
+    return [
+        lua_filter("isthmus.request_headers", headers.reader),
+        HttpFilter(name="isthmus.strip_request_headers", typed_config=any_of(strip)),
+    ]
+
+
+def alpn_filter() -> HttpFilter:
+    """Has a request with the header `names.ALPN_HEADER` offer that protocol alone to the backend."""
     value = FilterStateValue(
         object_key=_ALPN_STATE,
         format_string=SubstitutionFormatString(
@@ -216,22 +194,28 @@ def _alpn() -> SetFilterState:
         skip_if_empty=True,
         shared_with_upstream=FilterStateValueSharedWithUpstream.ONCE,
     )
-    return SetFilterState(on_request_headers=[value])
+    return HttpFilter(name="isthmus.alpn", typed_config=any_of(SetFilterState(on_request_headers=[value])))
 
 
-def _strip() -> HeaderMutationFilter:
-    return HeaderMutationFilter(
+def strip_filter(*, impersonation: bool) -> HttpFilter:
+    """Removes the client's credential and what is ours; `impersonation` says whether Impersonate-* go as well."""
+    impersonated = [remove_matching(StringMatcher(prefix=names.IMPERSONATION_PREFIX))] if impersonation else []
+    forged = [remove_matching(StringMatcher(safe_regex=RegexMatcher(regex=_FORGED)))] if impersonation else []
+    removed = [HeaderMutation(remove="authorization"), *impersonated]
+    config = HeaderMutationFilter(
         mutations=Mutations(
             request_mutations=[
-                HeaderMutation(remove="authorization"),
-                _remove_matching(StringMatcher(prefix=_IMPERSONATION)),
-                _remove_matching(StringMatcher(prefix="x-isthmus-")),
-                _remove_matching(StringMatcher(prefix="x-envoy-")),
+                *removed,
+                remove_matching(StringMatcher(prefix="x-isthmus-")),
+                remove_matching(StringMatcher(prefix="x-envoy-")),
             ],
+            # Trailers come when all is decided, and some servers make them headers.
+            request_trailers_mutations=[*removed, *forged],
             # A backend that writes audit logs has said so already.
             response_mutations=[_add_if_absent(_AUDIT_ID, f"%REQ({_AUDIT_ID})%")],
         )
     )
+    return HttpFilter(name="isthmus.strip", typed_config=any_of(config))
 
 
 def _add_if_absent(name: str, value: str) -> HeaderMutation:
@@ -239,5 +223,6 @@ def _add_if_absent(name: str, value: str) -> HeaderMutation:
     return HeaderMutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))
 
 
-def _remove_matching(key_matcher: StringMatcher) -> HeaderMutation:
+def remove_matching(key_matcher: StringMatcher) -> HeaderMutation:
+    """Takes all headers away whose names match."""
     return HeaderMutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=key_matcher))

@@ -59,14 +59,22 @@ from envoy_data_plane.google.protobuf import Struct
 
 from controlplane.model.resource import LISTENER, SECRET, EnvoyResource, ResourceName
 from controlplane.translation import names
+from controlplane.translation.access_logs import access_log, access_log_options
 from controlplane.translation.filters import Scripts, ads, any_of, early_header_mutation, http_filters
+from controlplane.translation.request_headers import RequestHeaders
+from controlplane.translation.tracing import Traces, clients_contexts_removed, tracing
 from controlplane.translation.verdicts import VerdictTerms
 
 _FETCH_TIMEOUT: Final = timedelta(seconds=5)
 
+PATH_REFUSED: Final = "the request's path or headers have more than one reading, or cannot be read"
+"""What a client is told when Envoy refuses its path."""
+UPGRADES: Final = ("websocket", "SPDY/3.1")
+"""The protocols that a client may change to."""
+
 # reason and message of a Status, per HTTP code (apimachinery metav1.StatusReason); None: Envoy's own words.
 _STATUS: Final = (
-    (400, "BadRequest", "the request's path or headers have more than one reading, or cannot be read"),
+    (400, "BadRequest", PATH_REFUSED),
     (404, "NotFound", None),
     (408, "Timeout", None),
     (413, "RequestEntityTooLarge", "the request is too large"),
@@ -89,6 +97,12 @@ class FrontDoor:
     asks_for_client_certificates: bool
     verdicts: VerdictTerms | None = None
     """None: no verdict is kept, every request is asked about."""
+    request_headers: RequestHeaders | None = None
+    """None: no front proxy may say who asks."""
+    audited: bool = False
+    """Whether Envoy tells the control plane of every request."""
+    traces: Traces | None = None
+    """None: no request is traced, and what clients say of their traces is passed on."""
 
 
 def listener_resource(door: FrontDoor) -> EnvoyResource:
@@ -135,9 +149,14 @@ def _tls(door: FrontDoor) -> DownstreamTlsContext:
 def _connection_manager(door: FrontDoor) -> HttpConnectionManager:
     return HttpConnectionManager(
         stat_prefix="front_door",
-        scoped_routes=_scoped_routes(),
-        http_filters=http_filters(door.scripts, keeps_verdicts=door.verdicts is not None),
-        early_header_mutation_extensions=[early_header_mutation()],
+        scoped_routes=scoped_routes(),
+        http_filters=http_filters(
+            door.scripts, keeps_verdicts=door.verdicts is not None, request_headers=door.request_headers
+        ),
+        early_header_mutation_extensions=[
+            early_header_mutation(identity_too=door.request_headers is None),
+            *([clients_contexts_removed()] if door.traces is not None else []),
+        ],
         # Routing, authorization and backend must see one and the same path: it is normalised once, before all of them,
         # and an escaped slash, which they could read differently, is refused.
         normalize_path=True,
@@ -146,19 +165,20 @@ def _connection_manager(door: FrontDoor) -> HttpConnectionManager:
         use_remote_address=True,
         forward_client_cert_details=HttpConnectionManagerForwardClientCertDetails.SANITIZE,
         server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
-        upgrade_configs=[
-            HttpConnectionManagerUpgradeConfig(upgrade_type="websocket"),
-            HttpConnectionManagerUpgradeConfig(upgrade_type="SPDY/3.1"),
-        ],
+        upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type=protocol) for protocol in UPGRADES],
         http2_protocol_options=Http2ProtocolOptions(max_concurrent_streams=1000),
         # Watches and followed logs may be silent for hours; routes that should not be have limits of their own.
         stream_idle_timeout=timedelta(0),
         request_headers_timeout=timedelta(seconds=10),
-        local_reply_config=_local_replies(),
+        local_reply_config=local_replies(),
+        access_log=[access_log()] if door.audited else [],
+        access_log_options=access_log_options() if door.audited else None,
+        tracing=tracing(door.traces) if door.traces is not None else None,
     )
 
 
-def _scoped_routes() -> ScopedRoutes:
+def scoped_routes() -> ScopedRoutes:
+    """Routes by the group and version that early header mutation has written down."""
     # The header holds /apis/<group>/<version>/...; its elements between slashes count from 0, the first is empty.
     fragments = [
         ScopedRoutesScopeKeyBuilderFragmentBuilder(
@@ -176,8 +196,11 @@ def _scoped_routes() -> ScopedRoutes:
     )
 
 
-def _local_replies() -> LocalReplyConfig:
-    """Whatever Envoy answers by itself is a Status object; what authorization answered passes as it is."""
+def local_replies(*more: tuple[int, str, str]) -> LocalReplyConfig:
+    """Whatever Envoy answers by itself is a Status object; what authorization answered passes as it is.
+
+    `more` are code, reason and message besides those that every front door has.
+    """
     refused = AccessLogFilter(response_flag_filter=ResponseFlagFilter(flags=["UAEX"]))
     down = AccessLogFilter(and_filter=AndFilter(filters=[refused, _code(503)]))
     verbatim = SubstitutionFormatString(
@@ -186,7 +209,7 @@ def _local_replies() -> LocalReplyConfig:
     mappers = [
         _mapper(down, 503, "ServiceUnavailable", _AUTHORIZATION_DOWN),
         ResponseMapper(filter=refused, body_format_override=verbatim),
-        *(_mapper(_code(code), code, reason, message) for code, reason, message in _STATUS),
+        *(_mapper(_code(code), code, reason, message) for code, reason, message in (*more, *_STATUS)),
     ]
     return LocalReplyConfig(mappers=mappers, body_format=_status("InternalError", None, retry=False))
 

@@ -13,10 +13,15 @@ from controlplane.model.topology import BackendKey
 
 XDS_CLUSTER: Final = "isthmus/xds"
 AUTHORIZATION_CLUSTER: Final = "isthmus/authorization"
+TRACING_CLUSTER: Final = "isthmus/tracing"
 DISCOVERY_CLUSTER: Final = "isthmus/discovery"
+AUDIT_CLUSTER: Final = "isthmus/audit"
 CORE_CLUSTER: Final = "isthmus/core"
 FRONT_PROXY_CLUSTER: Final = "isthmus/front-proxy"
 """Has no endpoints and no requests; see `clusters.front_proxy_cluster`."""
+
+AUTHORIZATION_SERVICE: Final = "envoy.service.auth.v3.Authorization"
+"""The gRPC service whose health Envoy asks for."""
 
 LISTENER: Final = "front-door"
 SCOPED_ROUTES: Final = "front-door"
@@ -26,6 +31,7 @@ VERDICTS_FILTER: Final = "isthmus.verdicts"
 SERVING_SECRET: Final = "serving"  # noqa: S105 -- a name, not a secret
 CLIENT_CA_SECRET: Final = "client-ca"  # noqa: S105
 FRONT_PROXY_SECRET: Final = "front-proxy"  # noqa: S105
+BEARER_TOKEN_SECRET: Final = "bearer-token"  # noqa: S105
 SYSTEM_ROOTS_SECRET: Final = "system-roots"  # noqa: S105
 
 ROUTE_HEADER: Final = "x-isthmus-route"
@@ -37,17 +43,20 @@ ALPN_HEADER: Final = "x-isthmus-alpn"
 VERDICTS_HEADER: Final = "x-isthmus-verdicts"
 """Tells the verdict cache which verdicts still hold; written by us on every request, removed before the backend."""
 
+KNOWN_VERDICT: Final = "known"
+"""What the verdict cache writes over it when the request was allowed before and carries that identity already."""
+
+IMPERSONATION_PREFIX: Final = "impersonate"
+"""What the names of all headers that ask to act as somebody else begin with."""
+
 CORE_SCOPE: Final = ("isthmus-core", "-")
 """The scope key of everything unregistered. No group can be called so: a group version is a DNS label, "-" is none."""
 
 TLS_METADATA: Final = "isthmus.tls"
 """Dynamic metadata namespace: what Envoy's verification of the client certificate came to."""
 
-VERDICT_METADATA: Final = "isthmus.verdict"
-"""Dynamic metadata namespace: what the verdict cache knows of the request."""
-
-KNOWN_VERDICT: Final = "hit"
-"""True in the namespace above when the request was allowed before and carries that identity already."""
+REQUEST_HEADER_METADATA: Final = "isthmus.request_headers"
+"""Dynamic metadata namespace: the header lines in which a front proxy says who asks."""
 
 EXT_AUTHZ_METADATA: Final = "envoy.filters.http.ext_authz"
 """Dynamic metadata namespace in which Envoy puts the CheckResponse's dynamic_metadata."""

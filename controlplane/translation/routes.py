@@ -7,6 +7,7 @@ unavailable answers 503 by itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from envoy.config.core.v3 import base_pb2
@@ -26,6 +27,8 @@ _DISCOVERY_SECONDS: Final = 5
 # Served by the control plane itself: what all APIs have in common.
 _DISCOVERY_PATHS: Final = ("/", "/api", "/api/", "/apis", "/apis/", "/openapi/v3", "/version")
 _GROUP_DISCOVERY: Final = "/apis/[^/]+/?"
+# What is below a group-version; shorter paths are discovery.
+_OTHER_APIS: Final = "/apis/[^/]+/[^/]+(/.*)?|/api/[^/]+(/.*)?"
 _HEALTH_PATHS: Final = ("/healthz", "/livez", "/readyz")
 
 # Local replies become Status objects in the listener's local_reply_config; these are their messages.
@@ -75,6 +78,21 @@ def core_resource(core: Backend | None) -> EnvoyResource:
         return _resource(scope, names.DISCOVERY_CLUSTER)
     routes.append(_proxy("core", rest, names.CORE_CLUSTER, core.server_name))
     return _resource(scope, names.DISCOVERY_CLUSTER, names.CORE_CLUSTER)
+
+
+def sole_resource(core: Backend, group_versions: Iterable[GroupVersion]) -> EnvoyResource:
+    """The scope of everything, for a server that answers everything itself: its discovery, health, and these APIs."""
+    scope = _scope(names.core_scope(), *names.CORE_SCOPE)
+    routes = scope.route_configuration.virtual_hosts[0].routes
+    scope.route_configuration.response_headers_to_remove.append(LOCATION)
+    for group_version in group_versions:
+        match = route_components_pb2.RouteMatch(path_separated_prefix=group_version.path)
+        routes.append(_proxy(f"api/{group_version}", match, names.CORE_CLUSTER, core.server_name))
+    others = route_components_pb2.RouteMatch(safe_regex=regex_pb2.RegexMatcher(regex=_OTHER_APIS))
+    routes.append(_reply("not-found", others, 404, _NOT_FOUND))
+    rest = route_components_pb2.RouteMatch(prefix="/")
+    routes.append(_proxy("server", rest, names.CORE_CLUSTER, core.server_name))
+    return _resource(scope, names.CORE_CLUSTER)
 
 
 def _scope(name: str, group: str, version: str) -> scoped_route_pb2.ScopedRouteConfiguration:

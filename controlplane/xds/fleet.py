@@ -1,15 +1,17 @@
 """The open streams of all node groups, and what has been confirmed for each group.
 
-In: streams as they open and close, confirmations. Out: status, and streams to be woken. Law: whatever is known of a
-stream here is gone with it.
+In: streams as they open, rest and close, confirmations. Out: status, and streams to be woken. Law: whatever is known of
+a stream here is gone with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from controlplane.snapshot.snapshot import Snapshot
+from controlplane.xds.rollout import Rollout
 from controlplane.xds.status import ProxyStatus, Withheld
 from controlplane.xds.stream import Stream
 
@@ -20,14 +22,35 @@ class Fleet:
     def __init__(self) -> None:
         self._streams: dict[Stream, tuple[str, Callable[[], None]]] = {}
         self._confirmed: dict[str, int] = {}
+        self._rollouts: dict[object, Rollout] = {}
 
     def join(self, stream: Stream, group: str, wake: Callable[[], None]) -> None:
         """Takes in a stream of a node group; `wake` is called when it has to be asked for its next response."""
         self._streams[stream] = group, wake
+        for rollout in self._rollouts.values():
+            rollout.joined(stream, group)
 
     def leave(self, stream: Stream) -> None:
         """Forgets a stream."""
         del self._streams[stream]
+        for rollout in self._rollouts.values():
+            rollout.left(stream)
+
+    def rested(self, stream: Stream) -> None:
+        """Hears that a stream has nothing to send at the moment."""
+        for rollout in self._rollouts.values():
+            rollout.rested(stream)
+
+    @contextmanager
+    def awaiting(self, generations: Mapping[str, int], done: Callable[[], None]) -> Iterator[Rollout]:
+        """Who has not acknowledged these generations of the groups; `done` is called when nobody is left."""
+        streams = ((stream, group) for stream, (group, _) in self._streams.items())
+        ticket, rollout = object(), Rollout(generations, streams, done)
+        self._rollouts[ticket] = rollout
+        try:
+            yield rollout
+        finally:
+            del self._rollouts[ticket]
 
     def statuses(self) -> list[ProxyStatus]:
         """How far every client is."""

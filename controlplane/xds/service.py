@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import grpc
@@ -27,6 +28,7 @@ from controlplane.xds.metrics import XdsMetrics
 from controlplane.xds.quarantine import Quarantine, Rejection
 from controlplane.xds.request import MISSING_ID, DeltaRequest, Node, SotwRequest, ungrouped
 from controlplane.xds.response import Response
+from controlplane.xds.rollout import Rollout
 from controlplane.xds.services import AGGREGATED, SINGLE_TYPE
 from controlplane.xds.status import ProxyStatus, Withheld
 from controlplane.xds.stream import Protocol, Stream
@@ -115,6 +117,10 @@ class XdsService:
     def in_step(self) -> bool:
         """True when there are clients, and all hold what they shall."""
         return self._streams.in_step(self._cache.latest)
+
+    def awaiting(self, done: Callable[[], None]) -> AbstractContextManager[Rollout]:
+        """Who has not acknowledged what is the latest now; `done` is called, perhaps at once, when nobody is left."""
+        return self._streams.awaiting(self._cache.generations(), done)
 
     def withheld(self) -> tuple[Withheld, ...]:
         """The removals that wait for `confirm_removals`: a value for each type of each stream that withholds some."""
@@ -234,6 +240,7 @@ class XdsService:
                 if isinstance(happened, event.Refused):
                     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, happened.reason)
             if response is None:
+                self._streams.rested(stream)
                 await _woken(wake, stream.deadline(), self._clock)
             elif not await self._written(response, context):
                 return

@@ -137,6 +137,10 @@ class Stream:
         """True when the client has acknowledged all that there is for it."""
         return self._acked_generation == self.snapshot.generation
 
+    def acknowledged(self, generation: int) -> bool:
+        """Whether the client has acknowledged all that there was for it in a generation, or in a later one."""
+        return self._acked_generation >= generation
+
     def deadline(self) -> float | None:
         """When `next_response` shall be asked again even if nothing else happens, or None."""
         return self._selection.deadline()

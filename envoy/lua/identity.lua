@@ -1,6 +1,6 @@
 -- Runs after authorization has allowed the request. In: the identity authorization wrote into dynamic metadata, a flat list
--- {name, value, name, value, ...}, or the word of arrival.lua that it has written a known verdict's. Out: those headers, one
--- line each (ext_authz itself cannot send a header twice), and a request without the credential in Sec-WebSocket-Protocol.
+-- {name, value, name, value, ...}. Out: those headers, one line each (ext_authz itself cannot send a header twice), and a
+-- request without the credential in Sec-WebSocket-Protocol. Not run, as authorization is not, where the verdict is known.
 -- Law: no identity, no backend; one identity and not two.
 
 local BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
@@ -21,12 +21,7 @@ local function without_bearer_protocol(headers)
 end
 
 function envoy_on_request(handle)
-  local metadata = handle:streamInfo():dynamicMetadata()
-  local known = metadata:get("isthmus.verdict")
-  if known and known.hit == true then
-    return
-  end
-  local decision = metadata:get("envoy.filters.http.ext_authz")
+  local decision = handle:streamInfo():dynamicMetadata():get("envoy.filters.http.ext_authz")
   local identity = decision and decision.identity
   local headers = handle:headers()
   if type(identity) ~= "table" or #identity < 2 or headers:get("x-remote-user") ~= nil then
@@ -42,6 +37,8 @@ function envoy_on_request(handle)
   if headers:get("upgrade") ~= nil then
     -- Upgrades are HTTP/1.1: Go's HTTP/2 servers refuse extended CONNECT. The next filter turns this into ALPN.
     headers:replace("x-isthmus-alpn", "http/1.1")
+    -- Envoy passes on what a client lists here when it upgrades, and the next proxy would take listed headers away.
+    headers:replace("connection", "Upgrade")
     if headers:get("sec-websocket-protocol") ~= nil then
       without_bearer_protocol(headers)
     end

@@ -6,6 +6,8 @@
 local PATH_LIMIT = 512
 local CREDENTIAL_LIMIT = 8192
 local WAITING_LIMIT = 1024
+-- Request lines kept for one credential: queries make as many of them as anybody likes, to push out what others are known by.
+local LINES_LIMIT = 256
 
 -- The verb of a request that names an object; the same table as in the control plane's requestinfo.
 local VERBS = { DELETE = "delete", GET = "get", HEAD = "get", PATCH = "patch", POST = "create", PUT = "update" }
@@ -151,6 +153,7 @@ function Cache:rotate(now)
   self.rotation = now + (self.policy and self.policy.life or 0)
   self.old, self.old_count, self.young, self.count = self.young, self.count, {}, 0
   self.waiting_old, self.waiting_old_count, self.waiting, self.waiting_count = self.waiting, self.waiting_count, {}, 0
+  self.lines = {}
 end
 
 -- Takes the policy's text; an unreadable one, or none, is a policy under which nothing holds.
@@ -201,7 +204,7 @@ function Cache:held(credential, key, now)
   return entry
 end
 
--- The identity that the request was allowed with before, or nil.
+-- The identity that the request was allowed with before, and what is to be said of it in the audit log; or nil.
 function Cache:find(credential, method, target, now)
   if now >= self.rotation then
     self:rotate(now)
@@ -210,14 +213,18 @@ function Cache:find(credential, method, target, now)
   local line = method .. " " .. target
   local entry = self:held(credential, line, now)
   if entry then
-    return entry.identity
+    return entry.identity, entry.audit
   end
   local scopes = scopes_of(method, target)
   for index = 1, scopes and #scopes or 0 do
     entry = self:held(credential, scopes[index], now)
     if entry then
-      self:keep(credential, line, entry)
-      return entry.identity
+      local lines = self.lines[credential] or 0
+      if lines < LINES_LIMIT then
+        self.lines[credential] = lines + 1
+        self:keep(credential, line, entry)
+      end
+      return entry.identity, entry.audit
     end
   end
   return nil
@@ -243,9 +250,10 @@ function Cache:is_waiting()
   return self.waiting_count + self.waiting_old_count > 0
 end
 
--- Keeps the answer to the question of that number: the identity, and the verdict as authorization described it. Without a
--- verdict (refused, failed, not to be kept), or with one that is not as it should be, nothing is kept.
-function Cache:answered(number, identity, verdict)
+-- Keeps the answer to the question of that number: the identity, the verdict as authorization described it, and what it
+-- says for the audit log (nil: there is none). Without a verdict (refused, failed, not to be kept), or with one that is not
+-- as it should be, nothing is kept.
+function Cache:answered(number, identity, verdict, audit)
   local question = self.waiting[number]
   if question then
     self.waiting[number] = nil
@@ -279,6 +287,7 @@ function Cache:answered(number, identity, verdict)
         generation = generation,
         grounds = verdict.grounds,
         identity = identity,
+        audit = audit,
       })
       return true
     end
@@ -287,7 +296,7 @@ function Cache:answered(number, identity, verdict)
 end
 
 local function new_cache()
-  local cache = { number = 0, rotation = 0, invalidations = 0 }
+  local cache = { number = 0, rotation = 0, invalidations = 0, lines = {} }
   cache.young, cache.count, cache.old, cache.old_count = {}, 0, {}, 0
   cache.waiting, cache.waiting_count, cache.waiting_old, cache.waiting_old_count = {}, 0, {}, 0
   return setmetatable(cache, Cache)

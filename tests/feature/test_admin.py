@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 from prometheus_client import CollectorRegistry, Counter
 
+from controlplane.admin.health import Check, Health
 from controlplane.admin.pages import application
 from controlplane.admin.service import handlers
 from controlplane.aio import Watchable
@@ -132,21 +133,27 @@ def test_isthmus_status_says_why_it_cannot(admin: str, sentence: str, tmp_path: 
     assert len(result.stderr.splitlines()) == 1
 
 
-async def test_the_pages_show_metrics_and_readiness() -> None:
-    """/readyz follows what it is told, /livez is always there, /metrics has what is in the registry."""
-    registry, ready = CollectorRegistry(), [False]
+async def test_the_pages_show_metrics_and_health() -> None:
+    """/readyz follows its checks, /livez has none but its own, /metrics has what is in the registry."""
+    registry, wrong = CollectorRegistry(), ["not yet"]
     Counter("isthmus_things", "Things.", registry=registry).inc()
-    async with (
-        TestServer(application(registry, lambda: ready[0], tuple, lambda: 0.0)) as server,
-        aiohttp.ClientSession() as client,
-    ):
+    ready = Health("readyz", (Check("sources", lambda: wrong[0]),))
+    pages = application(registry, Health("livez"), ready, tuple, lambda: 0.0)
+    async with TestServer(pages) as server, aiohttp.ClientSession() as client:
 
         async def get(path: str) -> tuple[int, str]:
             async with client.get(server.make_url(path)) as response:
                 return response.status, await response.text()
 
-        assert (await get("/readyz"))[0] == 503
-        ready[0] = True
+        failing = await get("/readyz")
+        assert (500, "[+]ping ok\n[-]sources failed: reason withheld\nreadyz check failed\n") == failing
+        assert await get("/readyz?exclude=sources") == (200, "ok")
+        assert await get("/readyz/sources") == (500, "internal server error: not yet\n")
+        wrong[0] = ""
         assert await get("/readyz") == (200, "ok")
+        assert await get("/readyz?verbose") == (200, "[+]ping ok\n[+]sources ok\nreadyz check passed\n")
+        assert await get("/readyz/sources") == (200, "ok")
+        assert (await get("/readyz/other"))[0] == 404
         assert await get("/livez") == (200, "ok")
+        assert await get("/livez/ping") == (200, "ok")
         assert "isthmus_things_total 1.0" in (await get("/metrics"))[1]

@@ -11,11 +11,13 @@ import pytest
 from envoy.service.auth.v3 import external_auth_pb2
 from pki import CertificateAuthority
 from prometheus_client import CollectorRegistry
+from ruled import ruling
 
 from controlplane.aio import Watchable
-from controlplane.auth.authenticate import Authentication
+from controlplane.auth.authenticate import Anonymous, Authentication
 from controlplane.auth.service import handlers
 from controlplane.auth.tokens import load_tokens
+from controlplane.model.credentials import ClientAuthorities
 from controlplane.model.policy import Policy
 from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
 
@@ -30,13 +32,16 @@ BINDINGS = (
     RoleBinding(BindingKey("", "comma"), READER.key, (Subject("Group", "team a, team b"),)),
     RoleBinding(BindingKey("", "public"), PUBLIC.key, (Subject("Group", "system:unauthenticated"),)),
 )
+CLIENTS = CertificateAuthority("clients")
 POLICY = Policy(
     1,
     MappingProxyType({role.key: role for role in (READER, PUBLIC)}),
     MappingProxyType({binding.key: binding for binding in BINDINGS}),
+    authorities=ClientAuthorities(users=CLIENTS.certificate),
 )
 THINGS = "/apis/a.io/v1/namespaces/n/things"
 ALICE = ("authorization", "Bearer t-alice")
+ROOT = ("authorization", "Bearer t-root")
 
 Check = grpc.aio.UnaryUnaryMultiCallable[external_auth_pb2.CheckRequest, external_auth_pb2.CheckResponse]
 
@@ -48,8 +53,7 @@ async def check() -> AsyncIterator[Check]:
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
         handlers(
-            Watchable(POLICY),
-            Watchable(Authentication(table, anonymous=True)),
+            Watchable(ruling(POLICY, Authentication(table, anonymous=Anonymous(enabled=True)), time.time)),
             clock=time.time,
             timer=time.perf_counter,
             registry=CollectorRegistry(),
@@ -129,7 +133,7 @@ async def test_an_allowing_answer_changes_nothing_but_metadata(check: Check) -> 
 
 async def test_a_comma_in_a_group_survives(check: Check) -> None:
     """A group with a comma, shown in a certificate, stays one group for RBAC and for the backend."""
-    certificate, _ = CertificateAuthority("clients").issue("carol", organizations=["team a, team b"])
+    certificate, _ = CLIENTS.issue("carol", organizations=["team a, team b"])
 
     response = await check(request(certificate=certificate, verified=True))
 
@@ -139,7 +143,7 @@ async def test_a_comma_in_a_group_survives(check: Check) -> None:
 
 async def test_a_certificate_carries_its_credential_id(check: Check) -> None:
     """The credential-id of a certificate is one x-remote-extra line with an escaped, lower-case name."""
-    certificate, _ = CertificateAuthority("clients").issue("carol", organizations=["dev"])
+    certificate, _ = CLIENTS.issue("carol", organizations=["dev"])
 
     response = await check(request(certificate=certificate, verified=True))
 
@@ -193,13 +197,15 @@ async def test_forged_identity_headers_never_count(check: Check, forged: tuple[s
         ((ALICE,), "GET", f"{THINGS}?watch=1", 403),
         ((ALICE,), "DELETE", f"{THINGS}/t", 403),
         ((ALICE,), "GET", "/version", 403),
-        ((("authorization", "Bearer t-root"),), "DELETE", "/api/v1/nodes", 0),
+        ((ROOT,), "DELETE", "/api/v1/nodes", 0),
         ((("authorization", "Bearer nobody"),), "GET", "/version", 401),
         ((ALICE,), "GET", "/apis/%61.io/v1/things", 400),
         ((ALICE,), "GET", f"{THINGS}/..", 400),
         ((ALICE,), "GET", "/apis/a.io/v1/watch", 500),
-        ((("authorization", "Bearer t-root"), ("impersonate-user", "alice")), "GET", THINGS, 403),
-        ((ALICE, ("impersonate-group", "x")), "GET", THINGS, 403),
+        ((ROOT, ("impersonate-user", "alice"), ("impersonate-group", "dev")), "GET", THINGS, 0),
+        ((ROOT, ("impersonate-user", "alice")), "DELETE", "/api/v1/nodes", 403),
+        ((ALICE, ("impersonate-user", "root")), "GET", THINGS, 403),
+        ((ALICE, ("impersonate-group", "x")), "GET", THINGS, 400),
     ],
 )
 async def test_requests_are_answered_as_an_api_server_answers_them(

@@ -15,6 +15,7 @@ from controlplane.model.apiservice import ApiService, GroupVersion, ServiceRefer
 from controlplane.model.change import Change, CredentialsChanged, Delete, ObjectKey, Synced, Upsert
 from controlplane.model.credentials import Credentials, KeyPair, Secret
 from controlplane.model.policy import Policy
+from controlplane.model.problem import Origin, Problem
 from controlplane.model.rbac import Role, RoleKey
 from controlplane.model.resource import CLUSTER, LISTENER, SCOPED_ROUTE
 from controlplane.model.topology import Topology
@@ -22,7 +23,7 @@ from controlplane.pipeline import Pipeline
 from controlplane.registry.store import Registry
 from controlplane.settings.address import Address
 from controlplane.snapshot.cache import SnapshotCache
-from controlplane.sources.layered import WithDefaults
+from controlplane.sources.layered import Layers
 from controlplane.translation.filters import Scripts
 from controlplane.translation.listeners import FrontDoor
 from controlplane.translation.translate import Translator
@@ -36,6 +37,7 @@ class Scripted:
     def __init__(self, name: str) -> None:
         self.name = name
         self._batches: asyncio.Queue[Sequence[Change] | Exception] = asyncio.Queue()
+        self._defined: set[ObjectKey] = set()
 
     def say(self, *changes: Change) -> None:
         """Says a batch."""
@@ -45,12 +47,18 @@ class Scripted:
         """Fails, as a source does that cannot go on."""
         self._batches.put_nowait(error)
 
+    def origin(self, key: ObjectKey) -> Origin | None:
+        """The source itself, for whatever it said last of a key."""
+        return Origin(self.name) if key in self._defined else None
+
     async def changes(self) -> AsyncIterator[Sequence[Change]]:
         """What was said, in order, without end."""
         while True:
             batch = await self._batches.get()
             if isinstance(batch, Exception):
                 raise batch
+            self._defined |= {change.key for change in batch if isinstance(change, Upsert)}
+            self._defined -= {change.key for change in batch if isinstance(change, Delete)}
             yield batch
 
 
@@ -195,7 +203,42 @@ async def test_defaults_are_under_a_source_and_come_back() -> None:
     source = Scripted("files")
     source.say(Upsert(key, other))
     source.say(Delete(key), Delete(ObjectKey("ClusterRole", "", "edit")))
-    batches = WithDefaults(source, {key: default}).changes()
+    problems: list[tuple[Problem, ...]] = []
+    [layer] = Layers([source], {key: default}, problems.append).sources
+    batches = layer.changes()
 
     assert [(Upsert(key, default),), (Upsert(key, other),)] == [await anext(batches), await anext(batches)]
     assert (Upsert(key, default), Delete(ObjectKey("ClusterRole", "", "edit"))) == await anext(batches)
+    assert not problems
+
+
+async def test_the_first_source_that_has_an_object_counts() -> None:
+    """What the second says of the same key is a Problem, and in force when the first lets go of it."""
+    key = ObjectKey("ClusterRole", "", "view")
+    default, first, second = (Role(RoleKey("", "view"), labels=(("from", name),)) for name in ("d", "f", "s"))
+    files, store = Scripted("files"), Scripted("store")
+    problems: list[tuple[Problem, ...]] = []
+    layers = Layers([files, store], {key: default}, problems.append)
+    over, under = (layer.changes() for layer in layers.sources)
+    store.say(Upsert(key, second))
+    assert [(Upsert(key, default),), (Upsert(key, second),)] == [await anext(over), await anext(under)]
+    assert layers.over("store", key) is None
+
+    files.say(Upsert(key, first))
+    assert (Upsert(key, first),) == await anext(over)
+    assert Origin("files") == layers.over("store", key)
+    assert ["store: ClusterRole view: is defined in files too, and that one counts; remove one of the two"] == [
+        str(problem) for problem in problems[-1]
+    ]
+
+    store.say(Delete(key), Synced("store"))
+    store.say(Upsert(key, second), Synced("store"))
+    hidden = [await anext(under), await anext(under)]
+    files.say(Delete(key))
+    shown = await anext(over)
+    store.say(Delete(key))
+
+    assert [(Synced("store"),), (Synced("store"),)] == hidden
+    assert (Upsert(key, second),) == shown
+    assert () == problems[-1]
+    assert (Upsert(key, default),) == await anext(under)

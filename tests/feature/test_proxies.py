@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 from prometheus_client import CollectorRegistry
 
+from controlplane.admin.health import Health
 from controlplane.admin.pages import application
 from controlplane.admin.service import handlers as status_handlers
 from controlplane.aio import Watchable
@@ -162,7 +163,7 @@ async def test_isthmus_proxies_prints_a_table(two: ControlPlane) -> None:
 async def test_isthmus_proxies_prints_json_and_yaml_alike(two: ControlPlane) -> None:
     """The two are one document, and it is that of the page /proxies."""
     as_json, as_yaml = await two.run("-o", "json"), await two.run("-o", "yaml")
-    pages = application(CollectorRegistry(), lambda: True, two.connected, lambda: 0.0)
+    pages = application(CollectorRegistry(), Health("livez"), Health("readyz"), two.connected, lambda: 0.0)
     async with (
         TestServer(pages) as server,
         aiohttp.ClientSession() as client,

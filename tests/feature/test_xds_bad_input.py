@@ -158,6 +158,8 @@ async def test_flood_is_held_back(open_face: Opener) -> None:
     """A client that writes requests without end is slowed down, and a neighbour's changes arrive in between."""
     face = await open_face()
     async with within(60), neighbour(face) as good:
+        # From here on there is a configuration: a stream that waits for one in vain is ended.
+        assert await good.follows()
         call = face.delta()
         await call.write(delta_request(CLUSTER))
         written = 0

@@ -82,7 +82,7 @@ def events(sample: SampleApiServer, user: str) -> list[dict[str, Any]]:
     return [
         event
         for event in sample.audit()
-        if event["user"]["username"] == user and event.get("objectRef", {}).get("resource") == "flunders"
+        if event["user"].get("username") == user and event.get("objectRef", {}).get("resource") == "flunders"
     ]
 
 

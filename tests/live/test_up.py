@@ -166,7 +166,7 @@ def test_a_second_start_in_the_same_folder_is_refused(stack: Up) -> None:
     said, _ = second.communicate(timeout=PATIENCE_SECONDS)
 
     assert second.returncode == 1
-    assert said.startswith(f"another `isthmus up` (pid {stack.process.pid}) runs in {stack.folder};")
+    assert said.startswith(f"another Isthmus (pid {stack.process.pid}) runs in {stack.folder};")
     assert stack.kubectl("get", "clusterservicebrokers").returncode == 0
 
 

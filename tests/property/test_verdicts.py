@@ -10,15 +10,18 @@ from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lua import Verdicts
+from now import now
 
-from controlplane.auth.authorize import PrivilegedGroups, Rbac, union
+from controlplane.auth.authorize import PrivilegedGroups, union
 from controlplane.auth.decide import decide
 from controlplane.auth.evidence import Evidence, Recognised
+from controlplane.auth.rbac import Rbac
 from controlplane.auth.requestinfo import Unreadable, request_info
 from controlplane.model.change import Delete, ObjectKey, Upsert
 from controlplane.model.identity import Decision, RequestInfo, UserInfo
 from controlplane.model.policy import Policy
 from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
+from controlplane.model.selector import Requirement
 from controlplane.registry.store import Registry
 from controlplane.translation.verdicts import VerdictTerms, verdicts_filter
 
@@ -57,7 +60,7 @@ ROLES = st.builds(
     st.builds(RoleKey, NAMESPACES, st.sampled_from(["r", "s"])),
     st.lists(RULES, max_size=2).map(tuple),
     st.sampled_from([(), (("part", "yes"),)]),
-    st.sampled_from([(), ((("part", "yes"),),)]),
+    st.sampled_from([(), ((Requirement("part", "In", ("yes",)),),)]),
 )
 BINDINGS = st.builds(
     RoleBinding,
@@ -113,7 +116,11 @@ def policy_text(policy: Policy) -> str:
 def decided(policy: Policy, user: UserInfo, method: str, target: str) -> Decision:
     """The reference's decision."""
     authorizer = union(PrivilegedGroups(), Rbac(policy))
-    return decide(method, target, EVIDENCE, lambda _: Recognised(user), authorizer)
+
+    async def recognised(_: Evidence) -> Recognised:
+        return Recognised(user)
+
+    return now(decide(method, target, EVIDENCE, recognised, authorizer))
 
 
 def keep(cache: Verdicts, credential: str, request: tuple[str, str], decision: Decision, generation: int) -> None:

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 from pki import CertificateAuthority
 
 from controlplane.cli import kubeconfig
-from controlplane.kube import first_answer
+from controlplane.kube import document, first_answer
 from controlplane.model.credentials import KeyPair, Secret
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -81,3 +82,41 @@ async def test_a_front_door_that_is_not_there_is_told_in_words(tmp_path: Path) -
     failure = await first_answer(path, "admin", "/version", scratch=tmp_path, pause=0.01, give_up_after=1)
 
     assert "Cannot connect to host 127.0.0.1" in failure
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "said"),
+    [
+        (200, '{"a": 1}', {"a": 1}),
+        (200, "[1]", "the answer is no JSON object"),
+        (200, "<html>", "the answer is no JSON object"),
+        (403, '{"message": "you may not"}', "HTTP 403: you may not"),
+    ],
+)
+async def test_a_document_is_an_object_or_a_sentence(status: int, text: str, said: object, tmp_path: Path) -> None:
+    """Whatever the server answers, nothing is raised."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(status=status, text=text)
+
+    async with front_door(tmp_path, answer) as path:
+        assert said == await document(path, "/version", scratch=tmp_path)
+
+
+async def test_a_document_of_nowhere_is_a_sentence(tmp_path: Path) -> None:
+    """A server that is gone, a file that is not there, and one that is no kubeconfig."""
+
+    async def unheard(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    async with front_door(tmp_path, unheard) as path:
+        pass
+    (tmp_path / "empty").write_text("{}")
+
+    gone, missing, empty = [
+        await document(each, "/version", scratch=tmp_path) for each in (path, tmp_path / "none", tmp_path / "empty")
+    ]
+
+    assert "Cannot connect to host 127.0.0.1" in gone
+    assert missing.startswith("the kubeconfig cannot be used (")
+    assert empty.startswith("the kubeconfig cannot be used (")

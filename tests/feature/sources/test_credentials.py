@@ -15,8 +15,9 @@ from watchfiles import Change as FileChange
 
 from controlplane.errors import StartError
 from controlplane.model.change import CredentialsChanged, Synced
-from controlplane.model.credentials import Credentials, KeyPair, Secret
+from controlplane.model.credentials import ClientAuthorities, Credentials, KeyPair, Secret
 from controlplane.model.problem import Problem
+from controlplane.settings.request_header import RequestHeader
 from controlplane.settings.settings import Settings
 from controlplane.sources import credentials
 from controlplane.sources.credentials import CredentialsSource, read_credentials
@@ -249,6 +250,48 @@ async def test_a_file_that_cannot_be_used_stops_the_start(
     with pytest.raises(StartError) as raised:
         await anext(CredentialsSource(settings, lambda _: None).changes())
     assert f"{tmp_path}/{name}: {sentence.format(folder=tmp_path)}" == str(raised.value)
+
+
+def with_front_proxies(settings: Settings, **asserting: object) -> Settings:
+    """The same settings with a section on front proxies whose authority is in front-proxies-ca.crt."""
+    folder = settings.front_door.certificate_file.parent
+    section = RequestHeader.model_validate({"clientCAFile": folder / "front-proxies-ca.crt", **asserting})
+    authentication = settings.authentication.model_copy(update={"request_header": section})
+    return settings.model_copy(update={"authentication": authentication})
+
+
+async def test_the_authority_of_front_proxies_is_followed(settings: Settings, tmp_path: Path) -> None:
+    """It comes with the other certificates, and anew when its file is replaced."""
+    first, second = (CertificateAuthority("front proxies").certificate for _ in range(2))
+    (tmp_path / "front-proxies-ca.crt").write_bytes(first)
+    async with CredentialsListener(with_front_proxies(settings)) as listener:
+        [change] = await listener.next()
+        await listener.next()
+        assert isinstance(change, CredentialsChanged)
+        assert ClientAuthorities(CA.certificate, first) == change.credentials.client_authorities
+        _replace(tmp_path / "front-proxies-ca.crt", second)
+        [change] = await listener.next()
+
+        assert isinstance(change, CredentialsChanged)
+        assert ClientAuthorities(CA.certificate, second) == change.credentials.client_authorities
+
+
+def test_an_authority_that_users_have_too_needs_names(settings: Settings, tmp_path: Path) -> None:
+    """Otherwise whoever has a client certificate could ask as anybody; kube-apiserver refuses to start then, too."""
+    (tmp_path / "front-proxies-ca.crt").write_bytes(CertificateAuthority("other").certificate + CA.certificate)
+
+    credentials, problems = read_credentials(with_front_proxies(settings))
+    assert credentials is None
+    (problem,) = problems
+    assert str(problem) == (
+        f"{tmp_path}/front-proxies-ca.crt: authentication.requestHeader.clientCAFile: holds an authority of "
+        "frontDoor.clientCAFile, and authentication.requestHeader.allowedNames is empty; "
+        "name the common names of front proxies, or use an authority of their own"
+    )
+
+    credentials, problems = read_credentials(with_front_proxies(settings, allowedNames=["edge"]))
+    assert credentials is not None
+    assert problems == ()
 
 
 def _paths(cafile: str | None, capath: str) -> ssl.DefaultVerifyPaths:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,15 @@ from envoy.config.core.v3 import extension_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import scoped_route_pb2
+from envoy.extensions.common.matching.v3 import extension_matcher_pb2  # noqa: F401
+from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2  # noqa: F401
 from envoy.extensions.filters.common.set_filter_state.v3 import value_pb2  # noqa: F401 -- registers a type
+from envoy.extensions.filters.http.composite.v3 import composite_pb2  # noqa: F401
 from envoy.extensions.filters.http.custom_response.v3 import custom_response_pb2  # noqa: F401
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2  # noqa: F401
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2  # noqa: F401
 from envoy.extensions.filters.http.lua.v3 import lua_pb2  # noqa: F401
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2  # noqa: F401
 from envoy.extensions.filters.http.router.v3 import router_pb2  # noqa: F401
 from envoy.extensions.filters.http.set_filter_state.v3 import set_filter_state_pb2  # noqa: F401
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2  # noqa: F401
@@ -57,6 +62,7 @@ from controlplane.sources.manifest import decoded
 from controlplane.translation.bootstrap import bootstrap
 from controlplane.translation.filters import Scripts
 from controlplane.translation.listeners import FrontDoor
+from controlplane.translation.request_headers import RequestHeaders
 from controlplane.translation.translate import Translator, everything
 from controlplane.translation.verdicts import VerdictTerms
 
@@ -85,14 +91,25 @@ KINDS: dict[str, tuple[str, type[Message]]] = {
 Configuration = dict[str, dict[str, dict[str, object]]]
 
 
-def configuration_of(case: str, scripts: Scripts = SCRIPTS, credentials: Credentials = CREDENTIALS) -> Configuration:
-    """All resources of a case, by kind and name, in Envoy's JSON form."""
+def configuration_of(
+    case: str,
+    scripts: Scripts = SCRIPTS,
+    credentials: Credentials = CREDENTIALS,
+    reader: str = "-- request_headers.lua",
+) -> Configuration:
+    """All resources of a case, by kind and name, in Envoy's JSON form; `front-proxied-` ones have front proxies."""
+    headers = None
+    if case.startswith("front-proxied-"):
+        headers = RequestHeaders(reader, ("x-remote-user",), ("x-remote-uid", "x_group"), ("x-remote-extra-",))
+        credentials = replace(credentials, request_header_ca=credentials.client_ca)
     objects, problems = decoded((HERE / "in" / f"{case}.yaml").read_bytes(), f"{case}.yaml")
     assert problems == ()
     registry = Registry(dns_template="{name}.{namespace}.svc", core=CORE if case.startswith("core-") else None)
     topology = registry.apply([CredentialsChanged(credentials), *(Upsert(key, thing) for key, thing in objects)])
     translator = Translator(
-        door=FrontDoor("127.0.0.1", 8443, scripts, asks_for_client_certificates=True, verdicts=TERMS),
+        door=FrontDoor(
+            "127.0.0.1", 8443, scripts, asks_for_client_certificates=True, verdicts=TERMS, request_headers=headers
+        ),
         authorization=Address.parse("unix:/run/isthmus/authorization.sock"),
         discovery=Address.parse("isthmus:18002"),
     )
@@ -159,7 +176,8 @@ def test_the_real_envoy_accepts_the_configuration(case: str, real_credentials: C
     sources = {name: (lua / f"{name}.lua").read_text() for name in ("verdicts", "scope", "arrival", "identity")}
     scripts = Scripts(**sources)
     path = tmp_path / "envoy.json"
-    path.write_text(json.dumps(as_static(configuration_of(case, scripts, real_credentials))))
+    reader = (lua / "request_headers.lua").read_text()
+    path.write_text(json.dumps(as_static(configuration_of(case, scripts, real_credentials, reader))))
 
     envoy = Path(sys.executable).with_name("envoy")
     run = subprocess.run(

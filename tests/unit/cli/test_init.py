@@ -11,7 +11,7 @@ from controlplane import __version__
 from controlplane.cli import main
 from controlplane.errors import SettingsError, StartError
 
-VERBS = ("up", "serve", "prepare", "bootstrap", "status", "proxies", "confirm-removals", "validate")
+VERBS = ("up", "serve", "prepare", "bootstrap", "status", "proxies", "explain", "confirm-removals", "validate")
 
 
 def running(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> CliRunner:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.cli.supervise import Backoff, Process, Program, Supervisor, end, last_line, launch
+from controlplane.children import Process, end
+from controlplane.cli.supervise import Program, Supervisor, last_line, launch
 
 IGNORES_SIGTERM = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -98,20 +99,6 @@ def launcher(clock: FakeClock, uptimes: list[float]) -> Callable[[Program], Awai
         return FakeProcess(clock, uptime)
 
     return start
-
-
-def test_the_wait_doubles_up_to_its_limit() -> None:
-    """Half a second, doubled each time, never more than thirty."""
-    backoff = Backoff()
-
-    assert [backoff.after(0) for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
-
-
-def test_a_long_run_starts_the_row_anew() -> None:
-    """A program that was up for a minute is started again at once."""
-    backoff = Backoff()
-
-    assert [backoff.after(uptime) for uptime in (0, 0, 59.9, 60, 0)] == [0.5, 1, 2, 0.5, 1]
 
 
 async def test_a_program_that_ends_is_started_again_after_the_wait(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_one_process_holds_it_at_a_time(tmp_path: Path) -> None:
     """A second holder is told who the first is."""
     with (
         workspace.opened(tmp_path / "w"),
-        pytest.raises(StartError, match=r"another `isthmus up` \(pid \d+\) runs in .*; stop it, or choose another"),
+        pytest.raises(StartError, match=r"another Isthmus \(pid \d+\) runs in .*; stop it, or choose another"),
         workspace.opened(tmp_path / "w"),
     ):
         pass

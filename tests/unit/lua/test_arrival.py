@@ -120,6 +120,28 @@ def test_authorization_is_told_of_a_verified_certificate() -> None:
     assert said == [{"client_certificate_verified": True}, None, None]
 
 
+@pytest.mark.parametrize(("chain", "told"), [("leaf,ca", "leaf,ca"), ("leaf", None)])
+def test_authorization_is_told_of_a_chain(chain: str, told: str | None) -> None:
+    """Only where the client showed more than its own certificate."""
+    filters = Filters()
+    asked = filters.send(Stream(certificate="leaf", chain=chain), ANSWER)
+    known = filters.send(Stream(certificate="leaf", chain=chain), None)
+    forged = filters.send(Stream(certificate="leaf", chain=chain, validated=False), None)
+
+    assert asked.metadata["isthmus.tls"].get("client_certificate_chain") == told
+    assert [stream.metadata.get("isthmus.tls") for stream in (known, forged)] == [None, None]
+
+
+@pytest.mark.parametrize("value", [DIGEST, f"\n{DIGEST}", f"Bearer {DIGEST}", f"bearer {DIGEST}", "Basic Zm9v"])
+def test_the_digest_of_a_certificate_is_no_credential(value: str) -> None:
+    """A digest is told to backends and logs: who sends one instead of the certificate is asked about."""
+    filters = Filters()
+    filters.send(Stream(certificate=DIGEST), ANSWER)
+    filters.send(Stream([("authorization", value)]), None)
+
+    assert filters.asked == 2
+
+
 def test_without_a_policy_everything_is_asked_about() -> None:
     """Switched off, or not yet told, the cache neither knows nor keeps."""
     filters = Filters()
@@ -179,6 +201,21 @@ def test_misses_and_what_is_never_kept_are_counted() -> None:
     assert counted["entries"] == 2
 
 
+def test_hits_are_counted_a_hundred_at_a_time_or_with_the_next_request_that_is_none() -> None:
+    """Nothing is lost, and nothing counted twice."""
+    filters = Filters()
+    filters.send(Stream([TOKEN]), ANSWER)
+    told = []
+    for number in range(1, 151):
+        filters.send(Stream([TOKEN]), None)
+        if number in {99, 100, 150}:
+            told.append(filters.stats.get("hits", 0))
+    filters.send(Stream([TOKEN, ("upgrade", "websocket")]), None)
+
+    assert told == [0, 100, 100]
+    assert filters.stats["hits"] == 150
+
+
 def test_the_response_says_what_became_of_the_request_when_asked_to() -> None:
     """With the flag in the policy there is a header, without it there is none."""
     filters = Filters()
@@ -186,3 +223,23 @@ def test_the_response_says_what_became_of_the_request_when_asked_to() -> None:
     streams += [Stream([TOKEN, ("upgrade", "x")], policy=SHOWN), Stream([TOKEN])]
 
     assert [filters.send(stream, ANSWER).shown for stream in streams] == ["miss", "hit", "bypass", None]
+
+
+def test_a_known_verdict_brings_what_authorization_said_for_the_audit_log() -> None:
+    """The text of the answer that was kept; without an audit log there is none, and no metadata are written."""
+    for said in ("said of alice", None):
+        filters, answer = Filters(), ANSWER if said is None else {**ANSWER, "audit": said}
+        filters.send(Stream([TOKEN]), answer)
+        known = filters.send(Stream([TOKEN]), None)
+
+        assert known.known
+        assert known.metadata.get("isthmus.verdict") == (said and {"audit": said, "hit": True})
+
+
+@pytest.mark.parametrize("header", [("impersonate-user", "bob"), ("upgrade", "websocket")])
+def test_what_is_always_asked_about_gets_its_route(header: tuple[str, str]) -> None:
+    """Headers can be changed after the walk over them, also where it has found what it looks for."""
+    sent = Filters().send(Stream([header, ("accept", "*/*")], route=""), ANSWER)
+
+    assert sent.values("x-isthmus-route") == ["/-/isthmus-core/-"]
+    assert sent.responded is None

@@ -1,8 +1,10 @@
 """The registry's tables: identity of what did not change, and the exact set of what did."""
 
+import pytest
+
 from controlplane.model.apiservice import ApiService, GroupVersion, ServiceReference
 from controlplane.model.change import Change, CredentialsChanged, Delete, ObjectKey, Upsert
-from controlplane.model.credentials import Credentials, KeyPair, Secret
+from controlplane.model.credentials import ClientAuthorities, Credentials, KeyPair, Secret
 from controlplane.model.rbac import PolicyRule, Role, RoleKey
 from controlplane.model.revocations import Revocations
 from controlplane.model.service import EndpointSlice, Service, ServiceName, ServicePort, SliceEndpoint, SlicePort
@@ -185,21 +187,40 @@ def test_deleting_what_is_not_there_changes_nothing() -> None:
     assert before is registry.apply([Delete(ObjectKey("APIService", "", "v1.nope.io"))])
 
 
-def credentials_with(client_ca: bytes, chain: bytes = b"chain") -> CredentialsChanged:
-    """Certificates with that client CA."""
-    return CredentialsChanged(Credentials(KeyPair(chain, Secret(b"key")), client_ca=client_ca))
+def credentials_with(
+    client_ca: bytes, chain: bytes = b"chain", request_header_ca: bytes = b"proxies"
+) -> CredentialsChanged:
+    """Certificates with those authorities of clients."""
+    serving = KeyPair(chain, Secret(b"key"))
+    return CredentialsChanged(Credentials(serving, client_ca=client_ca, request_header_ca=request_header_ca))
 
 
-def test_another_client_ca_takes_every_verdict_back() -> None:
+@pytest.mark.parametrize("other", [credentials_with(b"two"), credentials_with(b"one", request_header_ca=b"others")])
+def test_other_authorities_of_clients_take_every_verdict_back(other: CredentialsChanged) -> None:
     """Who was believed may not be any more; a renewed serving certificate changes nothing about it."""
     registry = a_registry()
     first = registry.apply([credentials_with(b"one"), a_role("get")]).policy
     renewed = registry.apply([credentials_with(b"one", b"renewed")]).policy
-    other = registry.apply([credentials_with(b"two")]).policy
+    changed = registry.apply([other]).policy
 
     assert renewed is first
-    assert (first.generation + 1, Revocations(first.generation + 1)) == (other.generation, other.revocations)
-    assert other.roles is first.roles
+    assert first.revocations == Revocations()
+    assert (first.generation + 1, Revocations(first.generation + 1)) == (changed.generation, changed.revocations)
+    assert (first.authorities, changed.authorities) == (
+        ClientAuthorities(b"one", b"proxies"),
+        other.credentials.client_authorities,
+    )
+    assert changed.roles is first.roles
+
+
+def test_authorities_that_came_first_are_in_the_first_policy() -> None:
+    """Certificates alone make no policy; the first one has what is known by then, and takes nothing back."""
+    registry = a_registry()
+    before = registry.apply([credentials_with(b"one")]).policy
+    first = registry.apply([a_role("get")]).policy
+
+    assert before.generation == 0
+    assert (first.authorities.users, first.revocations) == (b"one", Revocations())
 
 
 def test_a_role_that_goes_takes_verdicts_back_and_a_new_one_none() -> None:

@@ -148,3 +148,13 @@ def test_a_face_can_be_reached_elsewhere_than_it_listens(tmp_path: Path) -> None
     )
 
     assert str(settings_of(text, tmp_path).discovery.reached_at) == "isthmus:18002"
+
+
+def test_a_config_api_needs_a_store(tmp_path: Path) -> None:
+    """What clients write has to be kept somewhere."""
+    text = f'{GOOD}config: {{listen: "unix:/run/config.sock"}}\n'
+    with pytest.raises(SettingsError, match="config is set, and store is not; set store"):
+        settings_of(text, tmp_path)
+    settings = settings_of(f"{text}store: {{sqlite: {{path: isthmus.db}}}}", tmp_path)
+
+    assert tmp_path / "isthmus.db" == settings.store.sqlite.path

@@ -4,6 +4,7 @@ import pytest
 
 from controlplane.model.problem import Origin
 from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
+from controlplane.model.selector import Requirement
 from controlplane.sources.decode import Bad, Good, decode
 
 GROUP = "rbac.authorization.k8s.io"
@@ -35,14 +36,33 @@ def test_a_whole_cluster_role_is_read() -> None:
         "ClusterRole",
         rules=[{**GET_PODS, "resourceNames": ["web"]}, {"verbs": ["get"], "nonResourceURLs": ["/healthz"]}],
         metadata={"name": "system:a", "labels": {"z": "1", "b": "2"}},
-        aggregationRule={"clusterRoleSelectors": [{"matchLabels": {"to": "view", "also": "x"}}, {}]},
+        aggregationRule={
+            "clusterRoleSelectors": [
+                {
+                    "matchLabels": {"to": "view", "also": "x"},
+                    "matchExpressions": [
+                        {"key": "a", "operator": "NotIn", "values": ["2", "1"]},
+                        {"key": "b", "operator": "Exists"},
+                    ],
+                },
+                {},
+            ]
+        },
     )
 
     assert Role(
         RoleKey("", "system:a"),
         (PolicyRule(("get",), ("",), ("pods",), ("web",)), PolicyRule(("get",), non_resource_urls=("/healthz",))),
         (("b", "2"), ("z", "1")),
-        ((("also", "x"), ("to", "view")), ()),
+        (
+            (
+                Requirement("also", "In", ("x",)),
+                Requirement("to", "In", ("view",)),
+                Requirement("a", "NotIn", ("1", "2")),
+                Requirement("b", "Exists"),
+            ),
+            (),
+        ),
     ) == _decoded(manifest)
 
 
@@ -128,20 +148,39 @@ def test_each_binding_is_read(manifest: dict[str, object], expected: RoleBinding
                 (
                     "aggregationRule.clusterRoleSelectors: Required value: "
                     "at least one clusterRoleSelector required if aggregationRule is non-nil; "
-                    "list a selector with matchLabels, or remove aggregationRule"
+                    "list a label selector, or remove aggregationRule"
                 )
             ],
         ),
         (
             _an_object(
                 "ClusterRole",
-                aggregationRule={"clusterRoleSelectors": [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]},
+                aggregationRule={
+                    "clusterRoleSelectors": [
+                        {
+                            "matchExpressions": [
+                                {"key": "a", "operator": "Is"},
+                                {"key": "a", "operator": "In"},
+                                {"key": "a", "operator": "Exists", "values": ["x"]},
+                            ]
+                        }
+                    ]
+                },
             ),
             [
                 (
-                    'aggregationRule.clusterRoleSelectors[0].matchExpressions: Invalid value: "expressions": '
-                    "is not supported: only matchLabels are; select the roles by matchLabels"
-                )
+                    'aggregationRule.clusterRoleSelectors[0].matchExpressions[0].operator: Unsupported value: "Is": '
+                    'supported values: "DoesNotExist", "Exists", "In", "NotIn"; write one of these'
+                ),
+                (
+                    "aggregationRule.clusterRoleSelectors[0].matchExpressions[1].values: Required value: "
+                    "must be specified when `operator` is 'In' or 'NotIn'; list values"
+                ),
+                (
+                    'aggregationRule.clusterRoleSelectors[0].matchExpressions[2].values: Invalid value: "x": '
+                    "may not be specified when `operator` is 'Exists' or 'DoesNotExist'; "
+                    "remove them, or write In or NotIn"
+                ),
             ],
         ),
         (

@@ -136,3 +136,15 @@ def test_the_same_object_twice_in_a_file_counts_once() -> None:
 
     assert {_key("x"): _role("x", "get")} == folder.in_force
     assert (Problem(Origin("a", 2), "Role default/x", "", message, "remove one of the two"),) == folder.problems
+
+
+def test_the_origin_is_that_of_what_is_in_force() -> None:
+    """The file that claimed the object first, then the next one, then none."""
+    folder = _folder(a=Content((_good("a", 2, "x"),)))
+    folder.observe({"b": Content((_good("b", 1, "x"),))})
+
+    assert folder.origin(_key("x")) == Origin("a", 2)
+    folder.observe({"a": Gone()})
+    assert folder.origin(_key("x")) == Origin("b", 1)
+    folder.observe({"b": Gone()})
+    assert folder.origin(_key("x")) is None

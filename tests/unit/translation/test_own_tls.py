@@ -29,7 +29,7 @@ TLS = {"certificateFile": "c", "privateKeyFile": "k", "clientCAFile": "a", "allo
 
 def context_of(tls: OwnTls) -> dict[str, object]:
     """The TLS context of the cluster of a face, in Envoy's JSON form."""
-    resource = own_cluster("isthmus/authorization", Address.parse("isthmus:18001"), tls, http2=True)
+    resource = own_cluster("isthmus/authorization", [Address.parse("isthmus:18001")], tls, http2=True)
     socket = cluster_pb2.Cluster.FromString(resource.body).transport_socket
     context = tls_pb2.UpstreamTlsContext.FromString(socket.typed_config.value)
     document: dict[str, object] = MessageToDict(context)

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from envoy.config.core.v3 import extension_pb2
-from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
+from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
+from envoy.type.matcher.v3 import http_inputs_pb2
+from xds.type.matcher.v3 import matcher_pb2
 
 from controlplane.model.policy import Policy
 from controlplane.model.resource import EXTENSION_CONFIG, EnvoyResource
 from controlplane.model.revocations import Revocations
 from controlplane.model.topology import Topology, Touched
 from controlplane.settings.address import Address
-from controlplane.translation.filters import Scripts, authorization_filter
+from controlplane.translation import names
+from controlplane.translation.authorization import authorization_filter
+from controlplane.translation.filters import Scripts
 from controlplane.translation.listeners import FrontDoor
 from controlplane.translation.translate import Translator
 from controlplane.translation.verdicts import VerdictTerms, verdicts_filter
@@ -63,7 +68,28 @@ def test_without_verdicts_authorization_cannot_be_left_out() -> None:
     assert translator(None).translate(topology, Touched(policy=True)).upserts == ()
 
     (plain,) = (r for r in translator(None).fixed(topology).upserts if r.key.type_url == EXTENSION_CONFIG)
-    config = ext_authz_pb2.ExtAuthz()
-    extension_pb2.TypedExtensionConfig.FromString(plain.body).typed_config.Unpack(config)
-    assert plain == authorization_filter(keeps_verdicts=False)
-    assert not config.HasField("filter_enabled_metadata")
+    assert plain == authorization_filter(keeps_verdicts=False, patience=timedelta(seconds=5))
+    matcher = matcher_of(plain)
+    assert matcher.WhichOneof("matcher_type") is None
+    assert matcher.on_no_match.action.name == "unknown"
+
+
+def test_only_a_known_verdict_leaves_authorization_out() -> None:
+    """The header that we overwrite on every request says so with one word; whatever else it says, or none, is asked."""
+    matcher = matcher_of(authorization_filter(keeps_verdicts=True, patience=timedelta(seconds=5)))
+
+    header = http_inputs_pb2.HttpRequestHeaderMatchInput()
+    matcher.matcher_tree.input.typed_config.Unpack(header)
+    assert header.header_name == names.VERDICTS_HEADER
+    skipped = matcher.matcher_tree.exact_match_map.map
+    assert {value: on.action.typed_config.TypeName() for value, on in skipped.items()} == {
+        "known": "envoy.extensions.filters.common.matcher.action.v3.SkipFilter"
+    }
+    assert matcher.on_no_match.action.name == "unknown"
+
+
+def matcher_of(resource: EnvoyResource) -> matcher_pb2.Matcher:
+    """What decides whether a request is authorized."""
+    config = extension_matcher_pb2.ExtensionWithMatcher()
+    assert extension_pb2.TypedExtensionConfig.FromString(resource.body).typed_config.Unpack(config)
+    return config.xds_matcher

@@ -23,7 +23,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     # The starter may have ended before the line above took hold; then this process has been given to another parent.
     if os.getppid() == starter:
-        os.execv(program[0], program)  # noqa: S606 -- the arguments come from supervise.py, and no shell reads them
+        os.execv(program[0], program)  # noqa: S606 -- the arguments come from children.py, and no shell reads them
 
 
 if __name__ == "__main__":

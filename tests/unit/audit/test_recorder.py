@@ -1,0 +1,193 @@
+"""From Envoy's messages to lines, one record at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from envoy.service.accesslog.v3 import als_pb2
+from prometheus_client import CollectorRegistry
+
+from controlplane.aio import Watchable
+from controlplane.audit.metrics import AuditMetrics
+from controlplane.audit.policy import AuditPolicy, Level, Rule
+from controlplane.audit.recorder import Recorder
+from controlplane.model.identity import RequestInfo
+
+ALL = AuditPolicy((Rule(Level.METADATA),), frozenset({"RequestReceived"}))
+SAID = orjson.dumps(
+    {
+        "user": {"username": "alice", "groups": ["devs"]},
+        "annotations": {"authorization.k8s.io/decision": "allow"},
+    }
+).decode()
+
+
+def read(method: str, target: str) -> RequestInfo:
+    """A watch, or the path as it is."""
+    watch = "watch" in target
+    return RequestInfo(is_resource_request=watch, path=target, verb="watch" if watch else method.lower(), resource="r")
+
+
+class Bench:
+    """A recorder, and the events that came out of it."""
+
+    def __init__(self, policy: AuditPolicy = ALL) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.registry = CollectorRegistry()
+        self.policy = Watchable(policy)
+        self._recorder = Recorder(self.policy, read, self._put, AuditMetrics(self.registry), lambda: "made")
+
+    def tell(self, *entries: Any) -> None:  # noqa: ANN401 - protobuf classes without types
+        """Gives it one message."""
+        message = als_pb2.StreamAccessLogsMessage()
+        message.http_logs.log_entry.extend(entries)
+        self.take(message.SerializeToString())
+
+    def take(self, message: bytes) -> None:
+        """Gives it bytes."""
+        self._recorder.take(message)
+
+    def lost(self, reason: str) -> float | None:
+        """How many events were lost for that reason."""
+        return self.registry.get_sample_value("isthmus_audit_lost_total", {"reason": reason})
+
+    def _put(self, lines: list[bytes]) -> None:
+        assert all(line.endswith(b"\n") for line in lines)
+        self.events += map(orjson.loads, lines)
+
+
+def entry(target: str = "/a", *, kind: int = 6, said: str = SAID, code: int = 200, **namespaces: Any) -> Any:  # noqa: ANN401
+    """An access log entry as Envoy writes it."""
+    made = als_pb2.StreamAccessLogsMessage().http_logs.log_entry.add()
+    common = made.common_properties
+    common.stream_id, common.access_log_type = "stream", kind
+    common.start_time.seconds, common.start_time.nanos = 1_700_000_000, 1_234_999
+    common.time_to_first_downstream_tx_byte.nanos = 1_000_000
+    common.duration.seconds = 2
+    common.downstream_direct_remote_address.socket_address.address = "10.0.0.1"
+    if said:
+        common.metadata.filter_metadata["envoy.filters.http.ext_authz"].update({"audit": said})
+    for name, fields in namespaces.items():
+        common.metadata.filter_metadata[name.replace("_", ".")].update(fields)
+    made.request.path, made.request.forwarded_for = target, "192.0.2.1,10.0.0.1"
+    made.request.request_headers[":method"] = "GET"
+    made.response.response_code.value, made.response.response_code_details = code, "via_upstream"
+    return made
+
+
+def test_a_record_becomes_an_event_in_the_order_of_kube_apiserver() -> None:
+    """Every field, times in microseconds, the user as authorization said it."""
+    bench = Bench()
+    bench.tell(entry())
+
+    (event,) = bench.events
+    assert list(event) == [
+        "kind",
+        "apiVersion",
+        "level",
+        "auditID",
+        "stage",
+        "requestURI",
+        "verb",
+        "user",
+        "sourceIPs",
+        "responseStatus",
+        "requestReceivedTimestamp",
+        "stageTimestamp",
+        "annotations",
+    ]
+    assert event["requestReceivedTimestamp"] == "2023-11-14T22:13:20.001234Z"
+    assert event["stageTimestamp"] == "2023-11-14T22:13:22.001234Z"
+    assert event["sourceIPs"] == ["192.0.2.1", "10.0.0.1"]
+    assert event["user"] == {"username": "alice", "groups": ["devs"]}
+    assert event["annotations"] == {
+        "authorization.k8s.io/decision": "allow",
+        "isthmus.dev/verdict": "bypass",
+        "isthmus.dev/latency-total": "2000.000ms",
+    }
+
+
+def test_a_known_verdict_speaks_for_itself() -> None:
+    """On a hit it is the cache that says who; else authorization, even where both do."""
+    bench = Bench()
+    bob = orjson.dumps({"user": {"username": "bob"}}).decode()
+    bench.tell(entry(said="", isthmus_verdict={"hit": True, "audit": bob}))
+    bench.tell(entry(isthmus_verdict={"number": 7, "audit": bob}))
+
+    told = [(event["user"]["username"], event["annotations"]["isthmus.dev/verdict"]) for event in bench.events]
+    assert told == [("bob", "hit"), ("alice", "miss")]
+
+
+def test_nobody_is_a_user_without_a_name() -> None:
+    """Without a word of authorization, and with one that cannot be read, the user is empty."""
+    bench = Bench()
+    for said in ("", "nonsense", "[]", '{"user": 3}'):
+        bench.tell(entry(said=said))
+
+    assert [event["user"] for event in bench.events] == 4 * [{}]
+
+
+def test_a_running_watch_is_told_of_once() -> None:
+    """However often Envoy speaks of it, and its end is told of at its end."""
+    bench = Bench()
+    for kind in (5, 5, 5, 6):
+        bench.tell(entry("/r?watch=1", kind=kind))
+
+    assert [event["stage"] for event in bench.events] == ["ResponseStarted", "ResponseComplete"]
+
+
+def test_another_policy_counts_at_once() -> None:
+    """From the next message on, for paths that were seen before too."""
+    bench = Bench()
+    bench.tell(entry())
+    bench.policy.publish(AuditPolicy((Rule(Level.NONE),)))
+    bench.tell(entry())
+
+    assert len(bench.events) == 1
+
+
+def test_what_never_was_a_request_is_no_event() -> None:
+    """Envoy has a record of bytes that are no HTTP; kube-apiserver has none."""
+    bench = Bench()
+    bench.tell(entry(""))
+
+    assert bench.events == []
+    assert bench.lost("error") == 0
+
+
+def test_a_request_without_a_name_is_given_one() -> None:
+    """What Envoy refuses before it gives requests their Audit-ID has a new one; addresses are the client's own then."""
+    bench = Bench()
+    refused = entry(said="", code=400)
+    refused.common_properties.stream_id, refused.request.forwarded_for = "", "192.0.2.1"
+    bench.tell(refused)
+
+    assert (bench.events[0]["auditID"], bench.events[0]["sourceIPs"]) == ("made", ["192.0.2.1", "10.0.0.1"])
+
+
+def test_one_bad_record_harms_no_other() -> None:
+    """It is counted, as is a message that cannot be read."""
+    bench = Bench()
+    bad = orjson.dumps({"user": {"username": "eve", "groups": 3}}).decode()
+    bench.tell(entry(said=bad), entry("/good"))
+    bench.take(b"\xff\xff")
+
+    assert [event["requestURI"] for event in bench.events] == ["/good"]
+    assert bench.lost("error") == 2
+    assert bench.registry.get_sample_value("isthmus_audit_records_total") == 2
+
+
+def test_a_response_that_never_was_has_no_code() -> None:
+    """The client went away first; a long name of it is cut where kube-apiserver cuts it."""
+    bench = Bench()
+    gone = entry(code=0)
+    gone.request.user_agent = 1100 * "x"
+    bench.tell(gone)
+
+    assert bench.events[0]["responseStatus"] == {
+        "metadata": {},
+        "status": "Failure",
+        "message": "Connection closed early",
+    }
+    assert bench.events[0]["userAgent"] == f"{1024 * 'x'}...TRUNCATED"
