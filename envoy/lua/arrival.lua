@@ -56,7 +56,7 @@ local function settle(counted)
 end
 
 -- Method, target and token of a request that may have a verdict: not of one that impersonates, in whatever spelling, or
--- upgrades, which may carry a token elsewhere, and not of one in which a front proxy says who asks. One walk over all headers
+-- upgrades or names subprotocols, which may hold a token, and not of one in which a front proxy says who asks. One walk over all headers
 -- is the only way to see every Impersonate-Extra-*; it goes to the end, since Envoy refuses to change headers after half a walk.
 local function question_of(headers)
   local method, target, token
@@ -69,7 +69,12 @@ local function question_of(headers)
     elseif name == "authorization" then
       none = none or token ~= nil or not find(value, "^[Bb]earer ")
       token = value
-    elseif name == "upgrade" or name == ASSERTED or (byte(name) == FIRST_OF_IMPERSONATE and find(name, "^impersonate")) then
+    elseif
+      name == "upgrade"
+      or name == "sec-websocket-protocol"
+      or name == ASSERTED
+      or (byte(name) == FIRST_OF_IMPERSONATE and find(name, "^impersonate"))
+    then
       none = true
     end
   end

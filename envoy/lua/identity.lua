@@ -39,8 +39,8 @@ function envoy_on_request(handle)
     headers:replace("x-isthmus-alpn", "http/1.1")
     -- Envoy passes on what a client lists here when it upgrades, and the next proxy would take listed headers away.
     headers:replace("connection", "Upgrade")
-    if headers:get("sec-websocket-protocol") ~= nil then
-      without_bearer_protocol(headers)
-    end
+  end
+  if headers:get("sec-websocket-protocol") ~= nil then
+    without_bearer_protocol(headers)
   end
 end

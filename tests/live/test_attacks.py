@@ -162,6 +162,15 @@ def test_a_token_among_subprotocols_counts_once_and_stays_here(
     assert [each.lines("Sec-WebSocket-Protocol") for each in arrived] == ([["v4.channel.k8s.io"]] if arrived else [])
 
 
+def test_a_token_among_subprotocols_stays_here_without_an_upgrade_too(stack: Stack, backend: Backend) -> None:
+    """Where nothing is upgraded it is no credential, and no backend is shown it, whatever is known of the sender."""
+    line = f"Sec-WebSocket-Protocol: {PROTOCOL}, v4.channel.k8s.io"
+    statuses = [sent(stack, line, CLOSE), sent(stack, BEARER, CLOSE), sent(stack, BEARER, line, CLOSE)]
+
+    assert statuses == [403, 200, 200]
+    assert backend.seen[-1].lines("Sec-WebSocket-Protocol") == ["v4.channel.k8s.io"]
+
+
 @pytest.mark.parametrize(
     ("target", "status"),
     [

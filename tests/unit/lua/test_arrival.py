@@ -49,6 +49,7 @@ def test_an_answer_without_a_verdict_is_not_kept() -> None:
         [TOKEN, ("impersonate-uid", "x")],
         [TOKEN, ("impersonate-extra-scopes", "x")],
         [("impersonate_user", ""), TOKEN],
+        [TOKEN, ("sec-websocket-protocol", "v4")],
         [TOKEN, ("upgrade", "websocket"), ("sec-websocket-protocol", "base64url.bearer.authorization.k8s.io.x, v4")],
         [TOKEN, TOKEN],
         [("authorization", "Bearer t-alice,Bearer t-bob")],
