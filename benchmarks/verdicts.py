@@ -44,7 +44,6 @@ OF_AUTHORIZATION = {
     "isthmus.arrival",
     "isthmus.authorization",
     "isthmus.identity",
-    "isthmus.guard",
 }
 
 

@@ -1,8 +1,9 @@
 """Filters that are not even made for a request whose verdict is known, ext_authz among them.
 
 In: filters, or how long to wait for answers. Out: the same in a composite filter, and the one that ECDS delivers. Law:
-only the one word that arrival.lua writes into `names.VERDICTS_HEADER` leaves such a filter out. We have overwritten the
-header before; anything else in it, or nothing, means that the request is asked about.
+only the one word that arrival.lua writes into `names.VERDICTS_HEADER`, together with a user's name, leaves such a
+filter out. We have overwritten the header before; anything else in it, or nothing, means that the request is asked
+about.
 
 Envoy makes the filters of a chain for each request, whether they have work to do or not, and ext_authz costs more than
 all of the verdict cache. The composite filter makes those it holds when its matcher says so. Ext_authz has one of its
@@ -31,10 +32,20 @@ from envoy_data_plane.envoy.type.matcher.v3 import HttpRequestHeaderMatchInput, 
 from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 from envoy_data_plane.google.protobuf import Any
 from envoy_data_plane.xds.core.v3 import TypedExtensionConfig as MatcherExtension
-from envoy_data_plane.xds.type.matcher.v3 import Matcher, MatcherMatcherTree, MatcherMatcherTreeMatchMap, MatcherOnMatch
+from envoy_data_plane.xds.type.matcher.v3 import (
+    Matcher,
+    MatcherMatcherList,
+    MatcherMatcherListFieldMatcher,
+    MatcherMatcherListPredicate,
+    MatcherMatcherListPredicatePredicateList,
+    MatcherMatcherListPredicateSinglePredicate,
+    MatcherOnMatch,
+)
+from envoy_data_plane.xds.type.matcher.v3 import StringMatcher as PredicateString
 
 from controlplane.model.resource import CLUSTER, EXTENSION_CONFIG, EnvoyResource, ResourceName
 from controlplane.translation import names
+from controlplane.translation.guard import is_named
 from controlplane.translation.retries import another_host
 
 # What authorization reads; sending every header with every question would cost both sides time. The header :path is the
@@ -67,8 +78,8 @@ def unless_known(made: Sequence[HttpFilter], *, keeps_verdicts: bool) -> Extensi
 
 def _unless_known(action: ExecuteFilterAction, *, keeps_verdicts: bool) -> ExtensionWithMatcher:
     composite = TypedExtensionConfig(name="envoy.filters.http.composite", typed_config=Any.pack(Composite()))
-    otherwise = MatcherOnMatch(action=_extension("unknown", action))
-    matcher = Matcher(matcher_tree=_known() if keeps_verdicts else None, on_no_match=otherwise)
+    known = _known() if keeps_verdicts else None
+    matcher = Matcher(matcher_list=known, on_no_match=MatcherOnMatch(action=_extension("unknown", action)))
     return ExtensionWithMatcher(extension_config=composite, xds_matcher=matcher)
 
 
@@ -100,13 +111,17 @@ def _ext_authz(patience: timedelta, *, retries: bool) -> ExtAuthz:
     )
 
 
-def _known() -> MatcherMatcherTree:
-    header = HttpRequestHeaderMatchInput(header_name=names.VERDICTS_HEADER)
-    left_out = MatcherOnMatch(action=_extension("known", SkipFilter()))
-    return MatcherMatcherTree(
-        input=_extension("input", header),
-        exact_match_map=MatcherMatcherTreeMatchMap(map={names.KNOWN_VERDICT: left_out}),
+def _known() -> MatcherMatcherList:
+    header = _extension("verdict", HttpRequestHeaderMatchInput(header_name=names.VERDICTS_HEADER))
+    said = MatcherMatcherListPredicateSinglePredicate(
+        input=header, value_match=PredicateString(exact=names.KNOWN_VERDICT)
     )
+    both = MatcherMatcherListPredicatePredicateList(
+        predicate=[MatcherMatcherListPredicate(single_predicate=said), is_named()]
+    )
+    left_out = MatcherOnMatch(action=_extension("known", SkipFilter()))
+    known = MatcherMatcherListFieldMatcher(predicate=MatcherMatcherListPredicate(and_matcher=both), on_match=left_out)
+    return MatcherMatcherList(matchers=[known])
 
 
 def _extension(name: str, config: betterproto2.Message) -> MatcherExtension:

@@ -11,10 +11,10 @@ that authorization has found. Where front proxies may say who asks, one filter r
     header_mutation         X-Remote-* and the headers of front proxies go, here and not above
     arrival.lua             writes the identity of a known verdict, or else says whether the client certificate was
                             verified; gives a route to what has no scope of its own (with verdicts.lua and scope.lua)
-    ext_authz (by ECDS)     who is it, may it: Isthmus decides; not there when the verdict is known, as the next two
+    ext_authz (by ECDS)     who is it, may it: Isthmus decides; not there when the verdict is known, as the next three
     identity.lua            writes the identity that Isthmus has found, one header line per group
     set_filter_state        an upgrade takes an HTTP/1.1 connection to the backend
-    rbac                    lets nothing through that has no X-Remote-User
+    rbac                    lets nothing through that has no X-Remote-User; known verdicts count only with one
     custom_response         refuses to pass on a backend's redirect
     header_mutation         Authorization, Impersonate-*, Envoy's and our own headers go
     router
@@ -129,7 +129,7 @@ def http_filters(
     arrival = scripts.before_authorization
     # Upgrades are never known, so that nothing else needs ALPN to be chosen.
     identified = unless_known(
-        [lua_filter("isthmus.identity", scripts.identity), alpn_filter()], keeps_verdicts=keeps_verdicts
+        [lua_filter("isthmus.identity", scripts.identity), alpn_filter(), guard_filter()], keeps_verdicts=keeps_verdicts
     )
     return [
         *([told] if keeps_verdicts else []),
@@ -137,7 +137,6 @@ def http_filters(
         lua_filter("isthmus.arrival", arrival, stat_prefix="verdicts"),
         HttpFilter(name=names.AUTHORIZATION_FILTER, config_discovery=_discovered(ExtensionWithMatcher)),
         HttpFilter(name="isthmus.identity", typed_config=any_of(identified)),
-        guard_filter(),
         redirects_filter(),
         strip_filter(impersonation=True),
         router_filter(),

@@ -1,4 +1,7 @@
-"""The last look before the router, alone in the real Envoy: no filter before it gives anybody an identity."""
+"""The last look before the router, alone in the real Envoy: no filter before it gives anybody an identity.
+
+Whoever calls may say here that the verdict is known; behind a front door that header is overwritten.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,15 @@ from envoy_data_plane.envoy.config.route.v3 import (
     RouteMatch,
     VirtualHost,
 )
-from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    HttpConnectionManager,
+    HttpFilter,
+)
 from envoy_data_plane.google.protobuf import Any
 from stack import PATIENCE, Process, envoy_binary, free_port, until
 
+from controlplane.translation import names
+from controlplane.translation.authorization import unless_known
 from controlplane.translation.filters import router_filter
 from controlplane.translation.guard import guard_filter
 
@@ -32,10 +40,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     answer = DirectResponseAction(status=200, body=DataSource(inline_string="through"))
     host = VirtualHost(name="all", domains=["*"], routes=[Route(match=RouteMatch(prefix="/"), direct_response=answer)])
+    guarded = unless_known([guard_filter()], keeps_verdicts=True)
     manager = HttpConnectionManager(
         stat_prefix="guard",
         route_config=RouteConfiguration(name="all", virtual_hosts=[host]),
-        http_filters=[guard_filter(), router_filter()],
+        http_filters=[HttpFilter(name="guard", typed_config=Any.pack(guarded)), router_filter()],
     )
     chain = FilterChain(filters=[Filter(name="http", typed_config=Any.pack(manager))])
     address = Address(socket_address=SocketAddress(address="127.0.0.1", port_value=port))
@@ -61,6 +70,7 @@ def answers(url: str) -> bool:
         return False
 
 
+@pytest.mark.parametrize("verdict", [None, "known"])
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -70,6 +80,10 @@ def answers(url: str) -> bool:
         ({"X-Remote-User": "alice"}, 200),
     ],
 )
-def test_only_a_request_with_a_user_goes_on(url: str, headers: dict[str, str], status: int) -> None:
+def test_only_a_request_with_a_user_goes_on(
+    url: str, headers: dict[str, str], status: int, verdict: str | None
+) -> None:
     """Whatever has happened before, a request that names no user meets no backend."""
-    assert status == urllib3.request("GET", f"{url}/apis", headers=headers, retries=False).status
+    sent = headers | ({names.VERDICTS_HEADER: verdict} if verdict else {})
+
+    assert status == urllib3.request("GET", f"{url}/apis", headers=sent, retries=False).status

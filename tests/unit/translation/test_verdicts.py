@@ -75,16 +75,18 @@ def test_without_verdicts_authorization_cannot_be_left_out() -> None:
 
 
 def test_only_a_known_verdict_leaves_authorization_out() -> None:
-    """The header that we overwrite on every request says so with one word; whatever else it says, or none, is asked."""
+    """The header that we overwrite on every request says so with one word, beside a user's name; all else is asked."""
     matcher = matcher_of(authorization_filter(keeps_verdicts=True, patience=timedelta(seconds=5)))
 
+    (known,) = matcher.matcher_list.matchers
+    skip = "envoy.extensions.filters.common.matcher.action.v3.SkipFilter"
+    assert known.on_match.action.typed_config.TypeName() == skip
+    said, named = (each.single_predicate for each in known.predicate.and_matcher.predicate)
     header = http_inputs_pb2.HttpRequestHeaderMatchInput()
-    matcher.matcher_tree.input.typed_config.Unpack(header)
-    assert header.header_name == names.VERDICTS_HEADER
-    skipped = matcher.matcher_tree.exact_match_map.map
-    assert {value: on.action.typed_config.TypeName() for value, on in skipped.items()} == {
-        "known": "envoy.extensions.filters.common.matcher.action.v3.SkipFilter"
-    }
+    assert said.input.typed_config.Unpack(header)
+    assert (names.VERDICTS_HEADER, "known") == (header.header_name, said.value_match.exact)
+    assert named.input.typed_config.Unpack(header)
+    assert header.header_name == "x-remote-user"
     assert matcher.on_no_match.action.name == "unknown"
 
 
