@@ -29,7 +29,7 @@ up: $(VENV)/runtime ## run Isthmus here: control plane, Envoy and a demo API ser
 
 .PHONY: test
 test: $(VENV)/dev upstream ## every test, against the real Envoy, kube-apiserver and kubectl; containers apart
-	@$(FAST) $(ARGS) || [ $$? -eq $(NONE_SELECTED) ]
+	@THOROUGH=1 $(FAST) $(ARGS) || [ $$? -eq $(NONE_SELECTED) ]
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "live and not compose" $(ARGS) || [ $$? -eq $(NONE_SELECTED) ]
 
 .PHONY: test-compose
@@ -37,7 +37,7 @@ test-compose: $(VENV)/dev compose-base wheels ## the tests of docker-compose.yml
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m compose $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(VENV)/dev ## the tests that need nothing but Python
+test-fast: $(VENV)/dev ## the tests that need nothing but Python, properties with fewer examples
 	@$(FAST) $(ARGS)
 
 .PHONY: check

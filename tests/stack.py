@@ -48,8 +48,10 @@ class Stack:
         authentication: Mapping[str, object] | None = None,
         proxies: CertificateAuthority | None = None,
         settings: Mapping[str, Mapping[str, object]] | None = None,
+        envoy_workers: int = 1,
     ) -> None:
         """`settings` are sections to have instead of, or besides, those of a stack that speaks over Unix sockets."""
+        self._envoy_workers = envoy_workers
         self.root = Path(tempfile.mkdtemp(prefix="isthmus-"))
         self.manifests = self.root / "manifests"
         self.manifests.mkdir()
@@ -113,7 +115,7 @@ class Stack:
             "--log-level",
             "info",
             "--concurrency",
-            "1",
+            str(self._envoy_workers),
         ]
         self.envoy = Process(command, self.root / "envoy.log")
 

@@ -18,6 +18,7 @@ from controlplane.snapshot.snapshot import Snapshot
 from controlplane.xds.guard import ShrinkLimit
 from controlplane.xds.quarantine import Quarantine
 from controlplane.xds.stream import Protocol
+from examples import examples
 
 WAIT_LIMIT = 5.0
 WILDCARDS = (CLUSTER, SCOPED_ROUTE, LISTENER)
@@ -443,7 +444,7 @@ class GuardedStateOfTheWorldStream(GuardedStream):
 
 
 _SETTINGS = settings(
-    max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(300), stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 TestDelta = XdsStream.TestCase

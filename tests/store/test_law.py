@@ -26,6 +26,7 @@ from controlplane.store.interface import (
     Txn,
     Written,
 )
+from examples import examples
 
 Opening = Callable[[], AbstractAsyncContextManager[Store]]
 Objects = dict[Key, Stored]
@@ -212,6 +213,9 @@ def test_a_store_is_what_its_model_is(fresh: Callable[[], Opening]) -> None:
     run_state_machine_as_test(
         lambda: Machine(fresh()),
         settings=settings(
-            max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=examples(60),
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
         ),
     )
