@@ -20,7 +20,7 @@ from controlplane.auth.authorize import PRIVILEGED_GROUP
 from controlplane.auth.decide import decide
 from controlplane.auth.evidence import Evidence, Failed, Recognised
 from controlplane.auth.ruling import Ruling
-from controlplane.configapi.access import Caller
+from controlplane.configapi.access import Admission, Caller
 from controlplane.model.identity import Decision, RequestInfo, UserInfo, Verdict
 from controlplane.model.rbac import PolicyRule, RoleKey
 from controlplane.resources import status
@@ -47,10 +47,12 @@ class RuledAccess:
         """The questions of one call."""
         return RuledSession(self._rulings.value, caller, self._is_owner)
 
-    def _is_owner(self) -> bool:
-        """Whether only the owner of the socket can have opened it."""
+    def _is_owner(self) -> bool | None:
+        """Whether only the owner of the socket can have opened it; None when it is there no more."""
         try:
             return self._socket is not None and not self._socket.stat().st_mode & _OTHERS
+        except FileNotFoundError:
+            return None
         except OSError:
             return False
 
@@ -58,16 +60,20 @@ class RuledAccess:
 class RuledSession:
     """The questions of one call."""
 
-    def __init__(self, ruling: Ruling | None, caller: Caller, is_owner: Callable[[], bool]) -> None:
+    def __init__(self, ruling: Ruling | None, caller: Caller, is_owner: Callable[[], bool | None]) -> None:
         self._ruling = ruling
         self._caller = caller
         self._is_owner = is_owner
         self._recognised: Recognised | Failed | None = None
+        self.admissions: list[Admission] = []
 
     async def admit(self, method: str, target: str) -> UserInfo | Status:
         """The user, when the same request over HTTP would be let through; see `Session`."""
         if self._ruling is None:
             return Status(503, "ServiceUnavailable", "who may do what is not known yet; try again in a moment")
+        if self._recognised is None and self._owned() is None:
+            # A server that stops has no socket any more, and still hears who is connected.
+            return Status(503, "ServiceUnavailable", "the socket of this call is gone; try again in a moment")
         evidence = Evidence(
             certificate=self._caller.certificate,
             certificate_verified=bool(self._caller.certificate),
@@ -76,6 +82,7 @@ class RuledSession:
             target=target,
         )
         decision = await decide(method, target, evidence, self._authenticate, self._ruling.authorizer)
+        self.admissions.append(Admission(method, target, decision))
         return _refused(decision) if decision.user is None else decision.user
 
     async def confirm(self, user: UserInfo, kind: Kind, obj: JsonObject) -> Status | None:
@@ -113,10 +120,13 @@ class RuledSession:
     async def _recognise(self, evidence: Evidence) -> Recognised | Failed:
         if self._ruling is None:
             return Failed("nobody can be recognised yet")
-        shown = evidence.certificate or evidence.header_values("authorization")
-        if not shown and self._caller.peer.startswith("unix:") and self._is_owner():
-            return Recognised(OWNER)
-        return await self._ruling.authenticate(evidence)
+        return Recognised(OWNER) if self._owned() else await self._ruling.authenticate(evidence)
+
+    def _owned(self) -> bool | None:
+        """Whether it is the socket that proves who calls; None when it cannot any more."""
+        caller = self._caller
+        shown = caller.certificate or any(name == "authorization" for name, _ in caller.metadata)
+        return False if shown or not caller.peer.startswith("unix:") else self._is_owner()
 
     async def _may(self, user: UserInfo, verb: str, kind: Kind, namespace: str, name: str) -> bool:
         assert self._ruling is not None  # noqa: S101 - asked before

@@ -8,18 +8,23 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import yaml
+from config_audit import AuditLog
+from config_proxies import Proxies
+from explainers import explainer
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
+from prometheus_client import CollectorRegistry
 from rpc_face import ignored
 from ruled import ruling
 
+from controlplane.admin.reports import Reports
 from controlplane.aio import Watchable
 from controlplane.api.v1 import config_pb2
 from controlplane.auth.authenticate import Anonymous, Authentication
@@ -27,13 +32,13 @@ from controlplane.auth.ruling import Ruling
 from controlplane.auth.tokens import TokenTable
 from controlplane.configapi.rollout import Rollouts
 from controlplane.configapi.service import SERVICE
-from controlplane.configuring import faces
+from controlplane.configuring import Parts, faces
 from controlplane.faces import rpc
 from controlplane.model.change import Change, CredentialsChanged, Reached
 from controlplane.model.credentials import Credentials
 from controlplane.model.identity import UserInfo
 from controlplane.model.problem import Problem
-from controlplane.model.proxy import Proxy, ProxyState
+from controlplane.model.topology import Topology
 from controlplane.registry.store import Registry
 from controlplane.settings.face import Face
 from controlplane.sources import Source
@@ -61,40 +66,6 @@ CALLS: Mapping[str, tuple[type[Any], type[Any]]] = {
 }
 
 
-class Proxies:
-    """Proxies that acknowledge when a test says so."""
-
-    def __init__(self) -> None:
-        self.connected: dict[str, ProxyState] = {}
-        self._behind: set[str] = set()
-        self._done: list[Callable[[], None]] = []
-        self.waited_for = asyncio.Event()
-
-    def acknowledge(self, *nodes: str) -> None:
-        """These have all that there is."""
-        self._behind -= set(nodes)
-        if not self._behind:
-            for done in self._done:
-                done()
-
-    @property
-    def behind(self) -> tuple[str, ...]:
-        """Those that have not."""
-        return tuple(sorted(self._behind))
-
-    @contextmanager
-    def awaiting(self, done: Callable[[], None]) -> Iterator[Proxies]:
-        """Waits for all that are connected."""
-        self._behind, self._done = set(self.connected), [done]
-        self.waited_for.set()
-        self.acknowledge()
-        yield self
-
-    def all(self) -> tuple[Proxy, ...]:
-        """All that are connected."""
-        return tuple(Proxy(node, "", "", "", "", 0.0, 1, 1, state, ()) for node, state in self.connected.items())
-
-
 class Api:
     """A running face; calls without `token` are those of the socket's owner."""
 
@@ -107,6 +78,10 @@ class Api:
         self.reached: Watchable[int] = Watchable(0)
         self.registry = Registry(dns_template="{name}.{namespace}.svc", core=None)
         self.rulings: Watchable[Ruling | None] = Watchable(None)
+        self.topology: Watchable[Topology] = Watchable(Topology())
+        self.looking = asyncio.Event()
+        self.metrics = CollectorRegistry()
+        self.audit = AuditLog()
         self.problems: dict[str, tuple[Problem, ...]] = {}
 
     async def call(self, method: str, token: str = "", **fields: object) -> Answer:
@@ -155,6 +130,29 @@ class Api:
             while reached < revision:
                 reached = await self.reached.changed(reached)
 
+    def parts(self, layers: Layers) -> Parts:
+        """What a face of this API joins; watches look again whenever `looking` is set."""
+        reports = Reports(
+            topology=self.topology,
+            problems=lambda: [problem for found in self.problems.values() for problem in found],
+            connected=self.proxies.all,
+            epoch=lambda: 0.0,
+            pause=self._looked,
+        )
+        return Parts(
+            rulings=self.rulings,
+            manifests=layers,
+            rollouts=Rollouts(self.reached, self.proxies.awaiting, self.proxies.all),
+            reports=reports,
+            answer=explainer().explain,
+            registry=self.metrics,
+            recorder=self.audit.recorder,
+        )
+
+    async def _looked(self) -> None:
+        await self.looking.wait()
+        self.looking.clear()
+
     async def run(self, sources: tuple[Source, ...]) -> None:
         """The pipeline, but for what is for Envoy."""
         queue: asyncio.Queue[tuple[Change, ...]] = asyncio.Queue()
@@ -168,8 +166,9 @@ class Api:
                 tasks.create_task(pump(source))
             while True:
                 batch = await queue.get()
-                policy = self.registry.apply(batch).policy
-                self.rulings.publish(ruling(policy, AUTHENTICATION, time.time))
+                topology = self.registry.apply(batch)
+                self.topology.publish(topology)
+                self.rulings.publish(ruling(topology.policy, AUTHENTICATION, time.time))
                 for change in batch:
                     if isinstance(change, Reached):
                         self.reached.publish(change.revision)
@@ -230,8 +229,7 @@ async def serving(root: Path) -> AsyncIterator[Api]:
             api.problems["layers"] = problems
 
         layers = Layers((FilesSource(folder, ignored), StoredSource(store, ignored)), {}, report)
-        rollouts = Rollouts(api.reached, api.proxies.awaiting, api.proxies.all)
-        [face] = await stack.enter_async_context(faces(section, store, api.rulings, layers, rollouts))
+        [face] = await stack.enter_async_context(faces(section, store, api.parts(layers)))
         running = asyncio.create_task(api.run(layers.sources))
         stack.callback(running.cancel)
         await stack.enter_async_context(rpc.listening(face, server_options(), lambda _: ignored))

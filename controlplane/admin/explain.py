@@ -1,23 +1,38 @@
 """Questions and explanations, as the ExplainService says them.
 
 In: an ExplainRequest; an `Explanation`. Out: the `Question`; the response. Law: fields correspond by name; the token of
-a request is inside a `Secret` from here on, and in no response.
+a request is inside a `Secret` from here on, in no response and in no error.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import fields, is_dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from google.protobuf.json_format import ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from controlplane.api.v1 import explain_pb2
 from controlplane.model.credentials import Secret
-from controlplane.model.explanation import Explanation, Identity, Question
+from controlplane.model.explanation import Broken, Explanation, Identity, Question, Unanswerable
 from controlplane.model.identity import UserInfo
 
 _LAST_SECOND: Final = 253_402_300_799
+
+Answer: TypeAlias = Callable[[Question], Awaitable[Explanation | Unanswerable]]
+"""Answers one question."""
+
+
+async def answered(
+    answer: Answer, request: explain_pb2.ExplainRequest
+) -> explain_pb2.ExplainResponse | Unanswerable | Broken:
+    """The answer to a request."""
+    try:
+        found = await answer(question(request))
+    except Exception as error:  # noqa: BLE001 - its text may hold a token, and gRPC would log it
+        return Broken(f"deciding failed ({type(error).__qualname__}); the request itself would be answered with 500")
+    return found if isinstance(found, Unanswerable) else response(found)
 
 
 def question(request: explain_pb2.ExplainRequest) -> Question:

@@ -28,7 +28,11 @@ _SENT_AT_ONCE: Final = "what is in it then is sent at once"
 _REMEDIES: Final = MappingProxyType(
     {
         names.SERVING_SECRET: f"mend the files of frontDoor.certificateFile and privateKeyFile; {_SENT_AT_ONCE}",
-        names.CLIENT_CA_SECRET: f"mend the file of frontDoor.clientCAFile; {_SENT_AT_ONCE}",
+        # Envoy is given both as one bundle, and does not say in which part of it the fault is.
+        names.CLIENT_CA_SECRET: (
+            "mend the file of frontDoor.clientCAFile, or that of authentication.requestHeader.clientCAFile where it is "
+            f"set; {_SENT_AT_ONCE}"
+        ),
         names.FRONT_PROXY_SECRET: f"mend the files of frontProxy.certificateFile and privateKeyFile; {_SENT_AT_ONCE}",
         names.SYSTEM_ROOTS_SECRET: f"mend the file of systemRootsFile; {_SENT_AT_ONCE}",
         names.CORE_CLUSTER: "mend the settings under core, and the file of core.caFile",

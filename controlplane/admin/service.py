@@ -1,24 +1,21 @@
 """The gRPC face of the administration: controlplane.api.v1.StatusService and ExplainService.
 
-In: requests. Out: the status of the moment, and of proxies every later one; what becomes of a request. Law: only
-ConfirmRemovals changes anything, and that is to let go what was wanted already; a watch tells at most one state between
-two pauses, the latest; no error tells what a credential is.
+In: requests. Out: the status of the moment, and of proxies every later one; what becomes of a request. Law: whoever can
+reach the face may ask; nothing is worked out here.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import grpc
 
-from controlplane.admin import explain, proxies, removals, status
-from controlplane.aio import Watchable
+from controlplane.admin import explain
+from controlplane.admin.explain import Answer
+from controlplane.admin.reports import Reports
 from controlplane.api.v1 import explain_pb2, status_pb2
-from controlplane.model.explanation import Explanation, Question, Unanswerable
-from controlplane.model.problem import Problem
-from controlplane.model.proxy import Proxy
-from controlplane.model.topology import Topology
+from controlplane.model.explanation import Broken, Unanswerable
 
 SERVICE: Final = "controlplane.api.v1.StatusService"
 EXPLAIN_SERVICE: Final = "controlplane.api.v1.ExplainService"
@@ -26,50 +23,27 @@ EXPLAIN_SERVICE: Final = "controlplane.api.v1.ExplainService"
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def handlers(
-    topology: Watchable[Topology],
-    problems: Callable[[], Iterable[Problem]],
-    connected: Callable[[], tuple[Proxy, ...]],
-    *,
-    withheld: Callable[[], Iterable[removals.Withheld]] = tuple,
-    confirm: Callable[[str | None], int] = lambda _: 0,
-    epoch: Callable[[], float],
-    pause: Callable[[], Awaitable[None]],
-) -> list[grpc.GenericRpcHandler]:
-    """The handlers of the StatusService, for a grpc.aio server.
-
-    `problems` and `connected` give the problems and proxies there are now, `epoch` what to add to a proxy's times to
-    get seconds since 1970. A watch of proxies looks again whenever `pause` has returned. `withheld` gives the removals
-    that wait for `confirm`, which confirms those of a node group, or of every group, and says how many streams that
-    released; without the two nothing is ever withheld.
-    """
+def handlers(reports: Reports) -> list[grpc.GenericRpcHandler]:
+    """The handlers of the StatusService, for a grpc.aio server."""
 
     async def get_status(_request: status_pb2.GetStatusRequest, _context: _Context) -> status_pb2.GetStatusResponse:
-        return status.response(topology.value, problems(), connected(), withheld())
+        return reports.status()
 
     async def list_proxies(
         _request: status_pb2.ListProxiesRequest, _context: _Context
     ) -> status_pb2.ListProxiesResponse:
-        return proxies.response(connected(), epoch())
+        return reports.proxies()
 
     async def watch_proxies(
         _request: status_pb2.ListProxiesRequest, _context: _Context
     ) -> AsyncIterator[status_pb2.ListProxiesResponse]:
-        told: tuple[Proxy, ...] | None = None
-        while True:
-            latest = connected()
-            if latest != told:
-                told = latest
-                yield proxies.response(latest, epoch())
-            await pause()
+        async for latest in reports.every_proxies():
+            yield latest
 
     async def confirm_removals(
         request: status_pb2.ConfirmRemovalsRequest, _context: _Context
     ) -> status_pb2.ConfirmRemovalsResponse:
-        group = request.group if request.HasField("group") else None
-        waiting = [one for one in withheld() if group is None or one.group == group]
-        streams = confirm(group)
-        return removals.released(waiting if streams else (), streams)
+        return reports.confirm_removals(request)
 
     # The stubs describe the synchronous server only; `grpc.aio` takes coroutines through the same functions.
     unary: Any = grpc.unary_unary_rpc_method_handler
@@ -92,21 +66,17 @@ def handlers(
     return [grpc.method_handlers_generic_handler(SERVICE, methods)]
 
 
-def explain_handlers(
-    answer: Callable[[Question], Awaitable[Explanation | Unanswerable]],
-) -> list[grpc.GenericRpcHandler]:
+def explain_handlers(answer: Answer) -> list[grpc.GenericRpcHandler]:
     """The handlers of the ExplainService, for a grpc.aio server; `answer` gives the answer to one question."""
 
     async def explained(request: explain_pb2.ExplainRequest, context: _Context) -> explain_pb2.ExplainResponse:
-        try:
-            found = await answer(explain.question(request))
-        except Exception as error:  # noqa: BLE001 - its text may hold a token, and gRPC would log it
-            failed = f"deciding failed ({type(error).__qualname__}); the request itself would be answered with 500"
-            await context.abort(grpc.StatusCode.INTERNAL, failed)
+        found = await explain.answered(answer, request)
+        if isinstance(found, Broken):
+            await context.abort(grpc.StatusCode.INTERNAL, found.reason)
         if isinstance(found, Unanswerable):
             code = grpc.StatusCode.FAILED_PRECONDITION if found.now else grpc.StatusCode.INVALID_ARGUMENT
             await context.abort(code, found.reason)
-        return explain.response(found)
+        return found
 
     # As above.
     unary: Any = grpc.unary_unary_rpc_method_handler

@@ -80,7 +80,8 @@ def load_policy(text: str, path: str) -> tuple[AuditPolicy, tuple[Problem, ...]]
         raise SettingsError(f"{path}: {shown}; mend the audit policy")
     if not read.rules:
         raise SettingsError(f"{path}: loaded illegal policy with 0 rules; write a rule such as {{level: Metadata}}")
-    policy = AuditPolicy(tuple(map(_rule, read.rules)), frozenset(read.omit_stages))
+    without = bool(read.omit_managed_fields)
+    policy = AuditPolicy(tuple(_rule(each, without=without) for each in read.rules), frozenset(read.omit_stages))
     return policy, tuple(_problem(path, field) for field in _unknown(read, ""))
 
 
@@ -103,7 +104,8 @@ def _path(location: tuple[int | str, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
-def _rule(read: _Rule) -> Rule:
+def _rule(read: _Rule, *, without: bool) -> Rule:
+    """A rule; what it does not say of managed fields, the policy says: whether bodies go `without`."""
     resources = (
         GroupResources(each.group, tuple(each.resources), tuple(each.resource_names)) for each in read.resources
     )
@@ -116,6 +118,7 @@ def _rule(read: _Rule) -> Rule:
         namespaces=frozenset(read.namespaces),
         non_resource_urls=tuple(read.nonResourceURLs),
         omit_stages=frozenset(read.omit_stages),
+        omit_managed_fields=without if read.omit_managed_fields is None else read.omit_managed_fields,
     )
 
 

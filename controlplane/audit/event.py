@@ -1,6 +1,6 @@
 """One audit event as a line of JSON.
 
-In: what is known of a request (`Outline`), Envoy's `Record` of it, a stage and its time. Out: an Event of
+In: what is known of a request (`Outline`), the `Record` of it, its bodies, a stage and its time. Out: an Event of
 audit.k8s.io/v1 in one line, with its fields in kube-apiserver's order. Law: what is the same for every request of one
 kind is worked out once, in the `Outline`.
 """
@@ -15,7 +15,7 @@ from typing import Final
 
 import orjson
 
-from controlplane.audit.policy import REQUEST_RECEIVED, RESPONSE_COMPLETE, AuditPolicy, Ruling
+from controlplane.audit.policy import REQUEST_RECEIVED, RESPONSE_COMPLETE, AuditPolicy, Level, Ruling
 from controlplane.audit.record import Record
 from controlplane.audit.stages import is_long_running
 from controlplane.audit.statement import statement
@@ -25,6 +25,14 @@ _SECOND: Final = 1_000_000_000
 _LONGEST_USER_AGENT: Final = 1024
 _CUT: Final = "...TRUNCATED"
 _OURS: Final = "isthmus.dev/"
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """What was sent and what was answered, as JSON texts; "" for nothing."""
+
+    request: str = ""
+    response: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +62,18 @@ def outline_of(policy: AuditPolicy, info: RequestInfo, said: str) -> Outline:
     )
 
 
-def event_line(outline: Outline, record: Record, sources: Sequence[str], stage: str, at: int) -> bytes:
-    """The event of `stage`, reached at `at` (nanoseconds since 1970), with a line feed."""
+def event_line(
+    outline: Outline, record: Record, sources: Sequence[str], stage: str, at: int, bodies: Bodies | None = None
+) -> bytes:
+    """The event of `stage`, reached at `at` (nanoseconds since 1970), with a line feed.
+
+    Without `bodies` it is one of Metadata, whatever the policy says.
+    """
+    level = Level.METADATA if bodies is None else outline.ruling.level
     event: dict[str, object] = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
-        "level": "Metadata",
+        "level": level.value,
         "auditID": record.audit_id,
         "stage": stage,
         "requestURI": record.target,
@@ -73,6 +87,8 @@ def event_line(outline: Outline, record: Record, sources: Sequence[str], stage: 
         event["objectRef"] = outline.what
     if stage != REQUEST_RECEIVED:
         event["responseStatus"] = outline.status or _status(record.code)
+        if bodies is not None:
+            event |= _told(bodies, outline.ruling)
     event["requestReceivedTimestamp"] = timestamp(record.received)
     event["stageTimestamp"] = timestamp(at)
     if stage != REQUEST_RECEIVED:
@@ -111,12 +127,38 @@ def _reference(info: RequestInfo) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps({name: value for name, value in fields.items() if value}))
 
 
+def _told(bodies: Bodies, ruling: Ruling) -> dict[str, orjson.Fragment]:
+    """What of the bodies the policy wants told; an event without a body is better than none."""
+    wanted = {}
+    if ruling.level in {Level.REQUEST, Level.REQUEST_RESPONSE}:
+        wanted["requestObject"] = bodies.request
+    if ruling.level is Level.REQUEST_RESPONSE:
+        wanted["responseObject"] = bodies.response
+    read = {name: _body(text, ruling) for name, text in wanted.items() if text}
+    return {name: body for name, body in read.items() if body is not None}
+
+
+def _body(text: str, ruling: Ruling) -> orjson.Fragment | None:
+    """The body in one line; None for what clients may send and no reader of the log can be expected to take."""
+    try:
+        body = orjson.loads(text)
+        if ruling.omit_managed_fields and isinstance(body, dict) and isinstance(body.get("metadata"), dict):
+            body["metadata"].pop("managedFields", None)
+        return orjson.Fragment(orjson.dumps(body))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return None
+
+
 def _cut(user_agent: str) -> str:
     return user_agent if len(user_agent) <= _LONGEST_USER_AGENT else user_agent[:_LONGEST_USER_AGENT] + _CUT
 
 
 def _ours(record: Record, *, ended: bool) -> dict[str, str]:
-    annotations = {f"{_OURS}verdict": record.verdict}
+    annotations = {}
+    if record.verdict:
+        annotations[f"{_OURS}verdict"] = record.verdict
+    if record.call:
+        annotations[f"{_OURS}call"] = record.call
     if record.route:
         annotations[f"{_OURS}route"] = record.route
     if record.cluster:

@@ -22,8 +22,8 @@ STAGES: Final = (REQUEST_RECEIVED, RESPONSE_STARTED, RESPONSE_COMPLETE, "Panic")
 class Level(Enum):
     """How much of a request is told: nothing is the zero value.
 
-    Request and RequestResponse differ from Metadata by bodies, which a front door does not read: they are told as
-    Metadata.
+    Request and RequestResponse differ from Metadata by bodies. Those of requests through Envoy are not read, so these
+    are told as Metadata.
     """
 
     NONE = "None"
@@ -53,14 +53,21 @@ class Rule:
     namespaces: frozenset[str] = frozenset()
     non_resource_urls: tuple[str, ...] = ()
     omit_stages: frozenset[str] = frozenset()
+    omit_managed_fields: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What a policy says of one request: whether it is audited, and the stages that are left out."""
+    """What a policy says of one request: how much of it is told, at which stages not, and what bodies go without."""
 
-    audited: bool
+    level: Level = Level.NONE
     omit_stages: frozenset[str] = frozenset()
+    omit_managed_fields: bool = False
+
+    @property
+    def audited(self) -> bool:
+        """Whether anything is told."""
+        return self.level is not Level.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,8 @@ class AuditPolicy:
         """The ruling on a request of `user`, None when nobody was recognised."""
         for rule in self.rules:
             if _matches(rule, user, groups, info):
-                return Ruling(rule.level is not Level.NONE, self.omit_stages | rule.omit_stages)
-        return Ruling(audited=False)
+                return Ruling(rule.level, self.omit_stages | rule.omit_stages, rule.omit_managed_fields)
+        return Ruling()
 
 
 def _matches(rule: Rule, user: str | None, groups: Iterable[str], info: RequestInfo) -> bool:

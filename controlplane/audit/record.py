@@ -1,4 +1,4 @@
-"""What Envoy tells of one request.
+"""What is told of one request, by Envoy or by a face of ours.
 
 In: an access log entry (envoy.data.accesslog.v3), a message of protobuf's own classes. Out: a `Record`, or None for
 bytes that never were a request. Law: whom the request was taken for comes only from what filters of ours wrote.
@@ -46,6 +46,8 @@ class Record(NamedTuple):
     route: str
     cluster: str
     backend: str
+    call: str = ""
+    """The method of the config API that was called instead, <service>/<method>."""
 
 
 def record_of(entry: Any) -> Record | None:  # noqa: ANN401 - a protobuf class without types

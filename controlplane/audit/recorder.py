@@ -1,7 +1,8 @@
-"""From Envoy's messages to lines of the audit log.
+"""From Envoy's messages, and calls of our own faces, to lines of the audit log.
 
-In: messages of the access log service as bytes, the watched policy, what reads a method and a target, and where lines
-go. Out: lines. Law: one record that cannot be told of is counted and said, and harms no other; nothing here waits.
+In: messages of the access log service as bytes, records of calls, the watched policy, what reads a method and a target,
+and where lines go. Out: lines. Law: one record that cannot be told of is counted and said, and harms no other; nothing
+here waits.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import structlog
 from envoy.service.accesslog.v3 import als_pb2
 
 from controlplane.aio import Watchable
-from controlplane.audit.event import Outline, event_line, outline_of
+from controlplane.audit.event import Bodies, Outline, event_line, outline_of
 from controlplane.audit.metrics import AuditMetrics
 from controlplane.audit.policy import AuditPolicy
 from controlplane.audit.record import Record, record_of
@@ -75,15 +76,28 @@ class Recorder:
             try:
                 record = record_of(entry)
                 if record is not None:
-                    lines += self._events(record)
+                    lines += self._events(record, self._outline(record.statement, record.method, record.target))
             except Exception as error:  # noqa: BLE001 - the other records must be told of
                 self._failed(error)
+        self._put(lines)
+
+    def tell(self, record: Record, bodies: Bodies | None) -> None:
+        """Tells of a request that did not come through Envoy; never raises for any."""
+        try:
+            asked = self._reading(record.method, record.target)
+            outline = outline_of(self._policy.value, asked, record.statement)
+            lines = list(self._events(record, outline, bodies))
+        except Exception as error:  # noqa: BLE001 - whoever asked must be answered
+            self._failed(error)
+        else:
+            self._put(lines)
+
+    def _put(self, lines: list[bytes]) -> None:
         if lines:
             self._metrics.events(len(lines))
             self._lines(lines)
 
-    def _events(self, record: Record) -> Iterator[bytes]:
-        outline = self._outline(record.statement, record.method, record.target)
+    def _events(self, record: Record, outline: Outline, bodies: Bodies | None = None) -> Iterator[bytes]:
         if not outline.ruling.audited:
             return
         if not record.audit_id:
@@ -97,7 +111,7 @@ class Recorder:
         for stage, at in stages:
             if stage not in outline.ruling.omit_stages:
                 sources = self._sources(record.forwarded_for, record.real_ip, record.peer)
-                yield event_line(outline, record, sources, stage, at)
+                yield event_line(outline, record, sources, stage, at, bodies)
 
     def _outlines(self, policy: AuditPolicy) -> Callable[[str, str, str], Outline]:
         def outline(said: str, method: str, target: str) -> Outline:

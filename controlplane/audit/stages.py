@@ -43,7 +43,7 @@ def stages_of(record: Record, told: Told, *, long_running: bool) -> tuple[list[t
     if not record.final and not record.statement:
         # Authorization has not answered yet; when it has, the policy can be asked about the user.
         return [], told
-    if record.code == _UNAUTHORIZED and record.details:
+    if record.code == _UNAUTHORIZED and (record.details or record.call):
         # kube-apiserver tells of a request that it could not authenticate by this one stage.
         return ([(RESPONSE_STARTED, record.responded or record.ended)] if told < Told.STARTED else []), Told.STARTED
     stages: list[tuple[str, int]] = []

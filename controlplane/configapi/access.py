@@ -1,17 +1,17 @@
 """What the API asks about whoever calls: who it is, and what is allowed.
 
-In: what a call shows. Out: a user, or the Status that refuses. Law: this module only says how to ask; nobody is let in
-by it.
+In: what a call shows. Out: a user, or the Status that refuses, and for the record how that came about. Law: this module
+only says how to ask; nobody is let in by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 from urllib.parse import quote, urlencode
 
-from controlplane.model.identity import UserInfo
+from controlplane.model.identity import Decision, UserInfo
 from controlplane.resources.kinds import Kind
 from controlplane.resources.status import Status
 from controlplane.resources.values import JsonObject
@@ -31,8 +31,21 @@ class Caller:
     metadata: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What was decided on one request as it would be over HTTP."""
+
+    method: str
+    target: str
+    decision: Decision
+
+
 class Session(Protocol):
     """One call's questions, all answered by what was in force at the first of them."""
+
+    @property
+    def admissions(self) -> Sequence[Admission]:
+        """What was decided so far, in order."""
 
     async def admit(self, method: str, target: str) -> UserInfo | Status:
         """The user, when the same request over HTTP would be let through; 401, 403 or 500 otherwise."""

@@ -1,19 +1,22 @@
 """The calls of the ConfigService, without the network.
 
-In: a request, and who calls. Out: the response, or why there is none. Law: who may not do a thing is told nothing about
-what is there.
+In: a request, and the session of whoever calls. Out: the response, or why there is none. Law: who may not do a thing is
+told nothing about what is there.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from controlplane.api.v1 import config_pb2
 from controlplane.configapi import reading, requests, watching
-from controlplane.configapi.access import Access, Caller
+from controlplane.configapi.access import Session
+from controlplane.configapi.conditions import CONDITIONED
 from controlplane.configapi.rollout import Rollouts
+from controlplane.configapi.standings import Moments
 from controlplane.configapi.writing import Done, Made, Refusal, Write, Writing
 from controlplane.resources import deletion, operations, status
 from controlplane.resources.deletion import Preconditions
@@ -43,27 +46,27 @@ class Calls:
     def __init__(
         self,
         store: Store,
-        access: Access,
         writing: Writing,
         rollouts: Rollouts,
+        standings: Moments,
         new_object: Callable[[], NewObject],
         clock: Callable[[], float],
     ) -> None:
         """`clock` is monotonic, in seconds."""
         self._store = store
-        self._access = access
         self._writing = writing
         self._rollouts = rollouts
+        self._standings = standings
         self._new_object = new_object
         self._clock = clock
 
-    async def apply(self, request: config_pb2.ApplyRequest, caller: Caller) -> Written:
+    async def apply(self, request: config_pb2.ApplyRequest, session: Session) -> Written:
         """Server-side apply of one object."""
         write = _apply(request.json, force=request.force)
-        return write if isinstance(write, Status) else await self._one(write, request.options, caller)
+        return write if isinstance(write, Status) else await self._one(write, request.options, session)
 
     async def batch_apply(
-        self, request: config_pb2.BatchApplyRequest, caller: Caller
+        self, request: config_pb2.BatchApplyRequest, session: Session
     ) -> config_pb2.BatchApplyResponse | Refusal | Status:
         """Server-side apply of several objects, or of none."""
         writes: list[Write] = []
@@ -74,22 +77,23 @@ class Calls:
             writes.append(write)
         if not writes:
             return bad_request("the batch is empty; give at least one object")
-        done = await self._done(writes, request.options, caller)
+        done = await self._done(writes, request.options, session)
         if not isinstance(done, Done):
             return done
         rollout = await self._rollout(done, request.options)
-        return config_pb2.BatchApplyResponse(written=done.written, revision=done.revision, rollout=rollout)
+        written = done.told(self._standings.now())
+        return config_pb2.BatchApplyResponse(written=written, revision=done.revision, rollout=rollout)
 
-    async def create(self, request: config_pb2.CreateRequest, caller: Caller) -> Written:
+    async def create(self, request: config_pb2.CreateRequest, session: Session) -> Written:
         """A new object."""
         sent = requests.object_in(request.json)
         if isinstance(sent, Status):
             return sent
         target, body = sent
         write = Write("POST", target, lambda _, call: operations.create(target, body, call), creates=True)
-        return await self._one(write, request.options, caller)
+        return await self._one(write, request.options, session)
 
-    async def replace(self, request: config_pb2.ReplaceRequest, caller: Caller) -> Written:
+    async def replace(self, request: config_pb2.ReplaceRequest, session: Session) -> Written:
         """An object replaced."""
         sent = requests.object_in(request.json)
         if isinstance(sent, Status):
@@ -98,9 +102,9 @@ class Calls:
         if refused := requests.named(target):
             return refused
         write = Write("PUT", target, lambda live, call: operations.update(target, live, body, call))
-        return await self._one(write, request.options, caller)
+        return await self._one(write, request.options, session)
 
-    async def patch(self, request: config_pb2.PatchRequest, caller: Caller) -> Written:
+    async def patch(self, request: config_pb2.PatchRequest, session: Session) -> Written:
         """An object patched."""
         target = _named_target(request.reference)
         if isinstance(target, Status):
@@ -109,9 +113,9 @@ class Calls:
         if isinstance(change, Status):
             return change
         write = Write("PATCH", target, lambda live, call: operations.patch(target, live, change, call))
-        return await self._one(write, request.options, caller)
+        return await self._one(write, request.options, session)
 
-    async def delete(self, request: config_pb2.DeleteRequest, caller: Caller) -> Written:
+    async def delete(self, request: config_pb2.DeleteRequest, session: Session) -> Written:
         """An object removed."""
         target = _named_target(request.reference)
         if isinstance(target, Status):
@@ -123,47 +127,51 @@ class Calls:
                 return status.not_found(target.kind.group, target.kind.plural, target.name)
             return deletion.delete(target.kind, live, call.now, preconditions)
 
-        return await self._one(Write("DELETE", target, make), request.options, caller)
+        return await self._one(Write("DELETE", target, make), request.options, session)
 
-    async def get(self, request: config_pb2.GetRequest, caller: Caller) -> config_pb2.Object | Status:
+    async def get(self, request: config_pb2.GetRequest, session: Session) -> config_pb2.Object | Status:
         """An object as it is."""
         target = _named_target(request.reference)
         if isinstance(target, Status):
             return target
-        return await reading.get(self._store, self._access(caller), target)
+        return await reading.get(self._store, session, target, self._standings.now)
 
-    async def list(self, request: config_pb2.ListRequest, caller: Caller) -> config_pb2.ListResponse | Status:
+    async def list(self, request: config_pb2.ListRequest, session: Session) -> config_pb2.ListResponse | Status:
         """A page of objects."""
         selection = reading.selection_of(request)
         if isinstance(selection, Status):
             return selection
-        session = self._access(caller)
-        return await reading.list_page(self._store, session, selection, request.page_size, request.page_token)
+        size, token = request.page_size, request.page_token
+        return await reading.list_page(self._store, session, selection, size, token, self._standings.now)
 
     async def watch(
-        self, request: config_pb2.WatchRequest, caller: Caller
+        self, request: config_pb2.WatchRequest, session: Session
     ) -> AsyncGenerator[config_pb2.WatchResponse | Status, None]:
         """What happens to objects; a Status is the last."""
         selection = reading.selection_of(request)
         if isinstance(selection, Status):
             yield selection
             return
-        session = self._access(caller)
         version = request.resource_version
-        async for message in watching.watch(self._store, session, selection, version, self._clock):
-            yield message
+        # What is shown before is what changes are told from.
+        with self._standings.changes() if selection.kind.kind == CONDITIONED else nullcontext() as changes:
+            messages = watching.watch(self._store, session, selection, version, self._clock, changes)
+            async with aclosing(messages) as told:
+                async for message in told:
+                    yield message
 
-    async def _one(self, write: Write, options: config_pb2.WriteOptions, caller: Caller) -> Written:
-        done = await self._done([write], options, caller)
+    async def _one(self, write: Write, options: config_pb2.WriteOptions, session: Session) -> Written:
+        done = await self._done([write], options, session)
         if isinstance(done, Refusal):
             return done.status
         if isinstance(done, Status):
             return done
         rollout = await self._rollout(done, options)
-        return config_pb2.WriteResponse(written=done.written[0], revision=done.revision, rollout=rollout)
+        [written] = done.told(self._standings.now())
+        return config_pb2.WriteResponse(written=written, revision=done.revision, rollout=rollout)
 
     async def _done(
-        self, writes: Sequence[Write], options: config_pb2.WriteOptions, caller: Caller
+        self, writes: Sequence[Write], options: config_pb2.WriteOptions, session: Session
     ) -> Done | Refusal | Status:
         strictness = requests.strictness_of(options.field_validation)
         if isinstance(strictness, Status):
@@ -175,7 +183,7 @@ class Calls:
             new = self._new_object()
             return Call(new.now, new.uid, new.suffix, options.field_manager, strictness)
 
-        return await self._writing.write(writes, self._access(caller), call, dry_run=options.dry_run)
+        return await self._writing.write(writes, session, call, dry_run=options.dry_run)
 
     async def _rollout(self, done: Done, options: config_pb2.WriteOptions) -> config_pb2.Rollout | None:
         if not options.HasField("wait") or options.dry_run:

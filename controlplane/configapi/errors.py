@@ -20,6 +20,7 @@ from controlplane.store.interface import CompactedError, StoreError, TooLargeErr
 DOMAIN: Final = "isthmus.dev"
 EXPIRED: Final = "Expired"
 DEFINED_IN_MANIFESTS: Final = "DefinedInManifests"
+UNDECIDED: Final = "Undecided"
 
 _MESSAGE_LIMIT: Final = 1200
 _DETAILS_LIMIT: Final = 2500
@@ -29,6 +30,7 @@ _CODES: Final = {
     "AlreadyExists": code_pb2.ALREADY_EXISTS,
     "Conflict": code_pb2.ABORTED,
     DEFINED_IN_MANIFESTS: code_pb2.FAILED_PRECONDITION,
+    UNDECIDED: code_pb2.FAILED_PRECONDITION,
     EXPIRED: code_pb2.OUT_OF_RANGE,
     "RequestEntityTooLarge": code_pb2.RESOURCE_EXHAUSTED,
     "Unauthorized": code_pb2.UNAUTHENTICATED,

@@ -1,7 +1,7 @@
 """Objects between the store and the API.
 
-In: stored bytes, or an object to store. Out: the object with its resourceVersion, as messages; or bytes. Law: what a
-Secret holds leaves the store for no client: its message tells keys and sizes.
+In: stored bytes and conditions, or an object to store. Out: the object with its resourceVersion, as messages; or bytes.
+Law: what a Secret holds leaves the store for no client: its message tells keys and sizes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 import orjson
 
 from controlplane.api.v1 import config_pb2
+from controlplane.configapi.conditions import Conditions, with_conditions
 from controlplane.model.change import ObjectKey
 from controlplane.resources.kinds import KINDS, Kind
 from controlplane.resources.values import JsonObject
@@ -47,22 +48,21 @@ def value_of(obj: JsonObject) -> bytes:
     return orjson.dumps({**obj, "metadata": metadata})
 
 
-def shown(kind: Kind, stored: Stored) -> config_pb2.Object:
-    """A stored object, as a message that nobody may change."""
+def shown(kind: Kind, stored: Stored, conditions: Conditions = ()) -> config_pb2.Object:
+    """A stored object with its conditions, as a message that nobody may change."""
     if len(stored.value) <= _KEPT_BYTES:
-        return _shown(kind.kind, stored)[1]
-    return message(kind, loaded(stored))
+        return _shown(kind.kind, stored, conditions)
+    return message(kind, loaded(stored), conditions)
 
 
-def selectable(kind: Kind, stored: Stored) -> JsonObject:
+def selectable(stored: Stored) -> JsonObject:
     """A stored object, for selectors; nobody may change it."""
-    if len(stored.value) <= _KEPT_BYTES:
-        return _shown(kind.kind, stored)[0]
-    return loaded(stored)
+    return _loaded(stored) if len(stored.value) <= _KEPT_BYTES else loaded(stored)
 
 
-def message(kind: Kind, obj: JsonObject) -> config_pb2.Object:
-    """An object as a message."""
+def message(kind: Kind, obj: JsonObject, conditions: Conditions = ()) -> config_pb2.Object:
+    """An object with its conditions as a message."""
+    obj = with_conditions(obj, conditions)
     sizes: dict[str, int] = {}
     if kind.kind == "Secret":
         sizes = {key: _decoded_size(text) for key, text in (obj.get("data") or {}).items()}
@@ -93,7 +93,9 @@ def _decoded_size(text: str) -> int:
     return len(text) // _BASE64_QUANTUM * 3 - text[-2:].count("=")
 
 
+_loaded = lru_cache(maxsize=_KEPT)(loaded)
+
+
 @lru_cache(maxsize=_KEPT)
-def _shown(kind: str, stored: Stored) -> tuple[JsonObject, config_pb2.Object]:
-    obj = loaded(stored)
-    return obj, message(KINDS[kind], obj)
+def _shown(kind: str, stored: Stored, conditions: Conditions) -> config_pb2.Object:
+    return message(KINDS[kind], _loaded(stored), conditions)

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,8 @@ import orjson
 from controlplane.api.v1 import config_pb2
 from controlplane.configapi import access, objects, requests
 from controlplane.configapi.access import Session
+from controlplane.configapi.conditions import Standing
+from controlplane.model.change import ObjectKey
 from controlplane.resources import status
 from controlplane.resources.kinds import Kind
 from controlplane.resources.operations import Target
@@ -46,12 +49,16 @@ class Selection:
         """The same for the store, but for the selector."""
         return Scope(self.kind.resource, self.namespace or None)
 
+    def key(self, stored: Stored) -> ObjectKey:
+        """The key of an object in the scope."""
+        return objects.object_key(self.kind, stored.key)
+
     def takes(self, stored: Stored) -> bool:
         """Whether an object in the scope is meant."""
         selector = self.selector
         if not selector.labels and not selector.fields:
             return True
-        return selector.matches(objects.selectable(self.kind, stored))
+        return selector.matches(objects.selectable(stored))
 
     def target(self, *, watch: bool = False) -> str:
         """The request target of the same over HTTP."""
@@ -78,8 +85,10 @@ def selection_of(request: config_pb2.ListRequest | config_pb2.WatchRequest) -> S
     return Selection(kind, namespace, selector, request.label_selector, request.field_selector)
 
 
-async def get(store: Store, session: Session, target: Target) -> config_pb2.Object | Status:
-    """One object, for whoever may get it."""
+async def get(
+    store: Store, session: Session, target: Target, now: Callable[[], Standing]
+) -> config_pb2.Object | Status:
+    """One object as it stands `now`, for whoever may get it."""
     kind = target.kind
     user = await session.admit("GET", access.item(kind, target.namespace, target.name))
     if isinstance(user, Status):
@@ -87,13 +96,13 @@ async def get(store: Store, session: Session, target: Target) -> config_pb2.Obje
     found = await store.get(objects.key_of(kind, target.namespace, target.name))
     if found is None:
         return status.not_found(kind.group, kind.plural, target.name)
-    return objects.shown(kind, found)
+    return objects.shown(kind, found, now()(objects.object_key(kind, found.key)))
 
 
 async def list_page(
-    store: Store, session: Session, selection: Selection, size: int, token: str
+    store: Store, session: Session, selection: Selection, size: int, token: str, now: Callable[[], Standing]
 ) -> config_pb2.ListResponse | Status:
-    """A page, for whoever may list."""
+    """A page of objects as they stand `now`, for whoever may list."""
     begin = _read(token, selection) if token else _Place(None, None)
     if isinstance(begin, Status):
         return begin
@@ -112,8 +121,9 @@ async def list_page(
     following = ""
     if len(found) > size or (page.more and len(found) == size):
         following = _written(_Place(revision, found[size - 1].key), selection)
+    standing = now()
     return config_pb2.ListResponse(
-        objects=[objects.shown(selection.kind, one) for one in found[:size]],
+        objects=[objects.shown(selection.kind, one, standing(selection.key(one))) for one in found[:size]],
         resource_version=str(revision),
         next_page_token=following,
     )

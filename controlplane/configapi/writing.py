@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from controlplane.api.v1 import config_pb2
 from controlplane.configapi import access, objects
 from controlplane.configapi.access import Session
+from controlplane.configapi.conditions import Standing
 from controlplane.configapi.errors import DEFINED_IN_MANIFESTS
 from controlplane.model.change import ObjectKey
 from controlplane.model.identity import UserInfo
@@ -54,21 +55,25 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """Every object after its write, in order; `revision` is the store's, 0 for a dry run."""
-
-    written: tuple[config_pb2.Written, ...]
-    revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """One write worked out on one state of its object."""
 
     write: Write
     key: Key
     live: Stored | None
     made: Written
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Writes that were done, in order; `revision` is the store's, 0 for a dry run."""
+
+    steps: tuple[Step, ...]
+    revision: int
+
+    def told(self, standing: Standing) -> list[config_pb2.Written]:
+        """Every object after its write."""
+        return [_told(step, self.revision, standing) for step in self.steps]
 
 
 class Writing:
@@ -107,17 +112,17 @@ class Writing:
         kind, name = writes[0].target.kind, writes[0].target.name
         return Refusal(status.conflict(kind.group, kind.plural, name, OPTIMISTIC_LOCK))
 
-    async def _worked_out(self, writes: Sequence[Write], calls: Callable[[], Call]) -> list[_Step] | Refusal:
+    async def _worked_out(self, writes: Sequence[Write], calls: Callable[[], Call]) -> list[Step] | Refusal:
         lives = await asyncio.gather(*(self._live(write) for write in writes))
         pairs = [(write, live, calls()) for write, live in zip(writes, lives, strict=True)]
         # Many take a while, in which others are to be served.
         made = _all_made(pairs) if len(pairs) == 1 else await asyncio.to_thread(_all_made, pairs)
-        steps: list[_Step] = []
+        steps: list[Step] = []
         for index, ((write, live, _), one) in enumerate(zip(pairs, made, strict=True)):
             if isinstance(one, Status):
                 return Refusal(one, index)
             name = write.target.name or one.object["metadata"]["name"]
-            steps.append(_Step(write, objects.key_of(write.target.kind, write.target.namespace, name), live, one))
+            steps.append(Step(write, objects.key_of(write.target.kind, write.target.namespace, name), live, one))
         return _once_each(steps)
 
     async def _live(self, write: Write) -> Stored | None:
@@ -126,7 +131,7 @@ class Writing:
             return None
         return await self._store.get(objects.key_of(target.kind, target.namespace, target.name))
 
-    async def _refused(self, steps: Sequence[_Step], users: Sequence[UserInfo], session: Session) -> Refusal | None:
+    async def _refused(self, steps: Sequence[Step], users: Sequence[UserInfo], session: Session) -> Refusal | None:
         for index, (step, user) in enumerate(zip(steps, users, strict=True)):
             kind, made = step.write.target.kind, step.made
             if path := self._manifest(objects.object_key(kind, step.key)):
@@ -141,21 +146,21 @@ class Writing:
                     return Refusal(refused, index)
         return None
 
-    async def _tested(self, steps: Sequence[_Step]) -> Done | Refusal:
+    async def _tested(self, steps: Sequence[Step]) -> Done | Refusal:
         for index, step in enumerate(steps):
             if step.write.creates and await self._store.get(step.key) is not None:
                 return Refusal(_taken(step), index)
-        return Done(tuple(_answer(step, 0) for step in steps), 0)
+        return Done(tuple(steps), 0)
 
-    async def _written(self, steps: Sequence[_Step]) -> Done | Refusal | None:
+    async def _written(self, steps: Sequence[Step]) -> Done | Refusal | None:
         """None when somebody else wrote in between."""
         writes = tuple(_in_store(step) for step in steps if step.made.changed)
         if not writes:
-            return Done(tuple(_answer(step, 0) for step in steps), await self._store.revision())
+            return Done(tuple(steps), await self._store.revision())
         expected = tuple(Expect(step.key, step.live.modified_revision if step.live else 0) for step in steps)
         outcome = await self._store.write(Txn(writes, expected))
         if not isinstance(outcome, Conflict):
-            return Done(tuple(_answer(step, outcome.revision) for step in steps), outcome.revision)
+            return Done(tuple(steps), outcome.revision)
         differing = {key for key, _ in outcome.current}
         for index, step in enumerate(steps):
             # A name that was generated is made up anew.
@@ -175,7 +180,7 @@ def _all_made(pairs: Sequence[tuple[Write, Stored | None, Call]]) -> list[Made]:
     return [write.make(objects.loaded(live) if live else None, call) for write, live, call in pairs]
 
 
-def _once_each(steps: list[_Step]) -> list[_Step] | Refusal:
+def _once_each(steps: list[Step]) -> list[Step] | Refusal:
     first: dict[Key, int] = {}
     for index, step in enumerate(steps):
         if first.setdefault(step.key, index) != index:
@@ -183,7 +188,7 @@ def _once_each(steps: list[_Step]) -> list[_Step] | Refusal:
     return steps
 
 
-def _in_manifests(step: _Step, path: str) -> Status:
+def _in_manifests(step: Step, path: str) -> Status:
     kind, name = step.write.target.kind, step.key.name
     message = (
         f"{kind.resource} {quoted(name)} is defined in {path}, which clients cannot change; change that file, or "
@@ -192,17 +197,17 @@ def _in_manifests(step: _Step, path: str) -> Status:
     return Status(409, DEFINED_IN_MANIFESTS, message, kind.group, kind.plural, name)
 
 
-def _taken(step: _Step) -> Status:
+def _taken(step: Step) -> Status:
     kind = step.write.target.kind
     return status.already_exists(kind.group, kind.plural, step.key.name)
 
 
-def _in_store(step: _Step) -> Put | Delete:
+def _in_store(step: Step) -> Put | Delete:
     return Delete(step.key) if step.made.deleted else Put(step.key, objects.value_of(step.made.object))
 
 
-def _answer(step: _Step, revision: int) -> config_pb2.Written:
-    made, obj = step.made, step.made.object
+def _told(step: Step, revision: int, standing: Standing) -> config_pb2.Written:
+    kind, made, obj = step.write.target.kind, step.made, step.made.object
     if made.changed and not made.deleted and revision:
         obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
     outcome = config_pb2.Written.OUTCOME_UNCHANGED
@@ -212,6 +217,5 @@ def _answer(step: _Step, revision: int) -> config_pb2.Written:
         outcome = config_pb2.Written.OUTCOME_CREATED
     elif made.changed:
         outcome = config_pb2.Written.OUTCOME_CHANGED
-    return config_pb2.Written(
-        object=objects.message(step.write.target.kind, obj), outcome=outcome, warnings=made.warnings
-    )
+    conditions = standing(objects.object_key(kind, step.key))
+    return config_pb2.Written(object=objects.message(kind, obj, conditions), outcome=outcome, warnings=made.warnings)

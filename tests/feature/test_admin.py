@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from controlplane.admin.health import Check, Health
 from controlplane.admin.pages import application
+from controlplane.admin.reports import Reports
 from controlplane.admin.service import handlers
 from controlplane.aio import Watchable
 from controlplane.cli import main
@@ -47,7 +48,14 @@ async def test_isthmus_status_shows_registrations_and_problems(tmp_path: Path) -
     """The table is on stdout, problems are sentences on stderr, and JSON and YAML have both."""
     server = grpc.aio.server()
     topology = Watchable(a_topology())
-    faces = handlers(topology, lambda: [PROBLEM], tuple, epoch=lambda: 0.0, pause=asyncio.Event().wait)
+    reports = Reports(
+        topology=topology,
+        problems=lambda: [PROBLEM],
+        connected=tuple,
+        epoch=lambda: 0.0,
+        pause=asyncio.Event().wait,
+    )
+    faces = handlers(reports)
     server.add_generic_rpc_handlers(tuple(faces))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -88,15 +96,16 @@ async def test_withheld_removals_are_told_and_confirmed(
         return len(released)
 
     server = grpc.aio.server()
-    faces = handlers(
-        Watchable(Topology()),
-        list,
-        tuple,
+    reports = Reports(
+        topology=Watchable(Topology()),
+        problems=list,
+        connected=tuple,
         withheld=lambda: waiting,
         confirm=confirm,
         epoch=lambda: 0.0,
         pause=asyncio.Event().wait,
     )
+    faces = handlers(reports)
     server.add_generic_rpc_handlers(tuple(faces))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from mtls import Mtls
 from process import free_port
 
+from controlplane.admin.reports import Reports
 from controlplane.admin.service import handlers
 from controlplane.aio import Watchable
 from controlplane.cli import main
@@ -40,7 +41,14 @@ async def document(mtls: Mtls) -> AsyncIterator[dict[str, object]]:
     }
     face = load(written(mtls, document)).admin
     assert face is not None
-    told = handlers(Watchable(Topology()), list, tuple, epoch=lambda: 0.0, pause=asyncio.Event().wait)
+    reports = Reports(
+        topology=Watchable(Topology()),
+        problems=list,
+        connected=tuple,
+        epoch=lambda: 0.0,
+        pause=asyncio.Event().wait,
+    )
+    told = handlers(reports)
     async with rpc.listening(RpcFace("admin", face, tuple(told)), server_options(), lambda _: lambda _: None):
         yield document
 

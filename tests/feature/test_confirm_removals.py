@@ -9,6 +9,7 @@ import grpc
 from click.testing import CliRunner, Result
 from xds_face import Opener, delta_request, resource, until, within
 
+from controlplane.admin.reports import Reports
 from controlplane.admin.service import handlers
 from controlplane.aio import Watchable
 from controlplane.cli import main
@@ -37,19 +38,16 @@ async def test_withheld_removals_go_when_they_are_confirmed(open_face: Opener, t
     """Nine of ten clusters are kept and told of until the command confirms them; then they go, and it says so once."""
     face = await open_face(shrink_limit=ShrinkLimit(percent=50.0, at_least=2))
     xds, admin = face.service, grpc.aio.server()
-    admin.add_generic_rpc_handlers(
-        tuple(
-            handlers(
-                Watchable(Topology()),
-                list,
-                lambda: proxies(xds.statuses()),
-                withheld=xds.withheld,
-                confirm=xds.confirm_removals,
-                epoch=lambda: 0.0,
-                pause=asyncio.Event().wait,
-            )
-        )
+    reports = Reports(
+        topology=Watchable(Topology()),
+        problems=list,
+        connected=lambda: proxies(xds.statuses()),
+        withheld=xds.withheld,
+        confirm=xds.confirm_removals,
+        epoch=lambda: 0.0,
+        pause=asyncio.Event().wait,
     )
+    admin.add_generic_rpc_handlers(tuple(handlers(reports)))
     port = admin.add_insecure_port("127.0.0.1:0")
     await admin.start()
     config = tmp_path / "isthmus.yaml"

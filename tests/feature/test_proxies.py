@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.admin.health import Health
 from controlplane.admin.pages import application
+from controlplane.admin.reports import Reports
 from controlplane.admin.service import handlers as status_handlers
 from controlplane.aio import Watchable
 from controlplane.api.v1 import status_pb2
@@ -61,7 +62,15 @@ class ControlPlane:
         self._server.add_generic_rpc_handlers(
             (
                 *self.xds.handlers(),
-                *status_handlers(Watchable(Topology()), list, self.connected, epoch=lambda: 0.0, pause=self.pause),
+                *status_handlers(
+                    Reports(
+                        topology=Watchable(Topology()),
+                        problems=list,
+                        connected=self.connected,
+                        epoch=lambda: 0.0,
+                        pause=self.pause,
+                    )
+                ),
             )
         )
         port = self._server.add_insecure_port("127.0.0.1:0")

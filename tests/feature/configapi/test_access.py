@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from config_api import RBAC, SERVICE, Api, binding, reference, rights, role
 from mtls import SERVER_NAME, Mtls
 from pki import CertificateAuthority
 from process import free_port
+from prometheus_client import CollectorRegistry
 from rpc_face import ignored
 
 from controlplane.api.v1 import config_pb2
-from controlplane.configapi.rollout import Rollouts
 from controlplane.configuring import faces
 from controlplane.faces import rpc
 from controlplane.settings.face import Face
@@ -180,6 +181,17 @@ async def test_only_the_sockets_owner_needs_no_credentials(api: Api) -> None:
     assert 'User "system:anonymous" cannot list' in refused.message
 
 
+async def test_who_came_by_a_socket_that_is_gone_comes_again(api: Api) -> None:
+    """A server that stops takes nobody for somebody else: whoever shows nothing is told to try again."""
+    await api.call("List", type=TYPE)
+    api.socket.unlink()
+    gone = await api.refused("List", type=TYPE)
+    known = await api.refused("List", "t-bob", type=TYPE)
+
+    assert (Code.UNAVAILABLE, "ServiceUnavailable") == (gone.code, gone.info["reason"])
+    assert 'User "bob" cannot list' in known.message
+
+
 async def test_a_token_counts_on_the_owners_socket(api: Api) -> None:
     """Who shows one is its holder and nobody else; one that does not hold is refused."""
     forbidden = await api.refused("List", "t-bob", type=TYPE)
@@ -195,10 +207,9 @@ async def test_a_client_certificate_is_its_user(api: Api, tmp_path: Path) -> Non
     mtls = Mtls(tmp_path)
     tls = {**mtls.tls(), "allowedNames": ["*"]}
     section = Face.model_validate({"listen": f"127.0.0.1:{free_port()}", "tls": tls})
-    rollouts = Rollouts(api.reached, api.proxies.awaiting, api.proxies.all)
     async with AsyncExitStack() as stack:
-        layers = Layers((), {}, ignored)
-        [face] = await stack.enter_async_context(faces(section, api.store, api.rulings, layers, rollouts))
+        parts = replace(api.parts(Layers((), {}, ignored)), registry=CollectorRegistry())
+        [face] = await stack.enter_async_context(faces(section, api.store, parts))
         port = await stack.enter_async_context(rpc.listening(face, server_options(), lambda _: ignored))
 
         async def listed(name: str, *groups: str, issuer: CertificateAuthority = mtls.clients) -> object:

@@ -86,7 +86,8 @@ async def test_the_api_describes_itself(api: Api) -> None:
     health = api.channel.unary_unary("/grpc.health.v1.Health/Check")
     answer = await health(b"\x0a" + bytes([len(SERVICE)]) + SERVICE.encode())
 
-    assert [SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"] == services
+    ours = [f"controlplane.api.v1.{name}Service" for name in ("Config", "Explain", "Status")]
+    assert [*ours, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"] == services
     assert ("2", ["a"]) == (version, names)
     assert b"\x08\x01" == answer
 

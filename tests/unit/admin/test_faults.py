@@ -140,7 +140,7 @@ def test_proxies_far_behind_are_not_looked_at() -> None:
     ("type_url", "name", "remedy"),
     [
         (SECRET, "serving", "mend the files of frontDoor.certificateFile and privateKeyFile"),
-        (SECRET, "client-ca", "mend the file of frontDoor.clientCAFile"),
+        (SECRET, "client-ca", "mend the file of frontDoor.clientCAFile, or that of authentication.requestHeader"),
         (SECRET, "front-proxy", "mend the files of frontProxy.certificateFile and privateKeyFile"),
         (SECRET, "system-roots", "mend the file of systemRootsFile"),
         (CLUSTER, "isthmus/core", "mend the settings under core"),

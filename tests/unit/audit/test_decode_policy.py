@@ -41,7 +41,7 @@ rules:
             frozenset({"default", ""}),
             omit_stages=frozenset({"Panic"}),
         ),
-        Rule(Level.NONE, non_resource_urls=("/healthz*",)),
+        Rule(Level.NONE, non_resource_urls=("/healthz*",), omit_managed_fields=True),
     )
 
     assert load_policy(HEAD + text, "p") == (AuditPolicy(rules, frozenset({"RequestReceived"})), ())

@@ -47,7 +47,7 @@ def resources(group: str, *listed: str, names: tuple[str, ...] = ()) -> Rule:
 
 def test_what_no_rule_matches_is_not_audited() -> None:
     """The default is silence, with and without rules."""
-    assert Ruling(audited=False) == AuditPolicy().ruling("alice", (), THING)
+    assert Ruling() == AuditPolicy().ruling("alice", (), THING)
     assert not matches(rule(users=frozenset({"bob"})), THING)
 
 

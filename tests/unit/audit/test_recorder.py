@@ -9,8 +9,10 @@ from envoy.service.accesslog.v3 import als_pb2
 from prometheus_client import CollectorRegistry
 
 from controlplane.aio import Watchable
+from controlplane.audit.event import Bodies
 from controlplane.audit.metrics import AuditMetrics
 from controlplane.audit.policy import AuditPolicy, Level, Rule
+from controlplane.audit.record import Record, record_of
 from controlplane.audit.recorder import Recorder
 from controlplane.model.identity import RequestInfo
 
@@ -47,6 +49,10 @@ class Bench:
     def take(self, message: bytes) -> None:
         """Gives it bytes."""
         self._recorder.take(message)
+
+    def call(self, record: Record, bodies: Bodies | None) -> None:
+        """Gives it a record that is not Envoy's."""
+        self._recorder.tell(record, bodies)
 
     def lost(self, reason: str) -> float | None:
         """How many events were lost for that reason."""
@@ -191,3 +197,19 @@ def test_a_response_that_never_was_has_no_code() -> None:
         "message": "Connection closed early",
     }
     assert bench.events[0]["userAgent"] == f"{1024 * 'x'}...TRUNCATED"
+
+
+def test_what_comes_another_way_is_told_by_the_same_policy() -> None:
+    """With the level that the policy wants, and as Metadata where there is no body to tell."""
+    bench = Bench(AuditPolicy((Rule(Level.REQUEST_RESPONSE),), frozenset({"RequestReceived"})))
+    record = record_of(entry())
+    assert record is not None
+    bench.call(record._replace(call="s/Apply", verdict=""), Bodies('{"a":\n1}', '{"b":2}'))
+    bench.call(record, None)
+
+    first, second = bench.events
+    assert ("RequestResponse", {"a": 1}, {"b": 2}) == (first["level"], first["requestObject"], first["responseObject"])
+    assert list(first).index("responseStatus") + 1 == list(first).index("requestObject")
+    assert ("s/Apply", None) == tuple(first["annotations"].get(f"isthmus.dev/{name}") for name in ("call", "verdict"))
+    assert ("Metadata", False) == (second["level"], "requestObject" in second)
+    assert bench.registry.get_sample_value("isthmus_audit_records_total") == 0

@@ -54,4 +54,4 @@ def test_small_objects_are_shown_once_for_all(padding: int) -> None:
 
     assert (padding == 0) == (objects.shown(ROLE, one) is objects.shown(ROLE, one))
     assert objects.shown(ROLE, one) == objects.message(ROLE, objects.loaded(one))
-    assert objects.selectable(ROLE, one) == objects.loaded(one)
+    assert objects.selectable(one) == objects.loaded(one)

@@ -63,7 +63,7 @@ async def test_pages_of_any_size_hold_everything_once(size: int) -> None:
     names: list[str] = []
     token = ""
     for _ in range(9):
-        page = await reading.list_page(Shelf(), Everybody(), SELECTION, size, token)
+        page = await reading.list_page(Shelf(), Everybody(), SELECTION, size, token, lambda: lambda _: ())
         assert isinstance(page, config_pb2.ListResponse)
         assert len(page.objects) <= size
         names += [one.reference.name for one in page.objects]
