@@ -11,20 +11,20 @@ an audit log, every answer carries {"audit": "..."}, which Envoy's access log br
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 import grpc
 import structlog
 from envoy.service.auth.v3 import external_auth_pb2
 from google.protobuf.message import DecodeError
-from prometheus_client import CollectorRegistry
 
 from controlplane.aio import Watchable
 from controlplane.auth import status
+from controlplane.auth.attempts import Attempt
 from controlplane.auth.audited import audit_text
 from controlplane.auth.authenticate import Clock
 from controlplane.auth.decide import decide
@@ -34,7 +34,11 @@ from controlplane.auth.metrics import AuthorizationMetrics
 from controlplane.auth.ruling import Ruling
 from controlplane.model.identity import Decision, UserInfo, Validity
 
+Answer: TypeAlias = Callable[[bytes, Iterable[tuple[str, str | bytes]]], Coroutine[Any, Any, bytes]]
+"""Makes a serialised CheckResponse of a serialised CheckRequest and the metadata of its call."""
+
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
+METHOD: Final = "Check"
 TLS_METADATA: Final = "isthmus.tls"
 VERIFIED_FIELD: Final = "client_certificate_verified"
 CHAIN_FIELD: Final = "client_certificate_chain"
@@ -84,33 +88,27 @@ class Verdict:
     generation: int
 
 
-def handlers(
-    rulings: Watchable[Ruling | None],
-    *,
-    clock: Clock,
-    timer: Clock,
-    registry: CollectorRegistry,
-    keeping: Keeping | None = None,
-    audited: bool = False,
-) -> list[grpc.GenericRpcHandler]:
-    """The handlers of the Authorization service, for a grpc.aio server.
+def handlers(answer: Answer) -> list[grpc.GenericRpcHandler]:
+    """The handlers of the Authorization service, for a grpc.aio server."""
 
-    `clock` gives Unix seconds (certificates), `timer` the seconds of a steady clock (metrics, made in `registry`).
-    Everything is refused with 503 until there is a ruling. Without `keeping` every request must be asked about. With
-    `audited` every answer says what the audit log is to say of it.
-    """
-    metrics = AuthorizationMetrics(registry)
-    checks = Checks(rulings, clock=clock, timer=timer, metrics=metrics, keeping=keeping, audited=audited)
+    def metadata(context: grpc.aio.ServicerContext[bytes, bytes]) -> Iterator[tuple[str, str | bytes]]:
+        # Only whoever looks at it pays for it.
+        yield from context.invocation_metadata() or ()
 
-    async def check(request: bytes, _: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        return await checks.answer(request)
+    async def check(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        return await answer(request, metadata(context))
 
     # Requests are parsed in `answer`, so that one that cannot be is refused and counted like any other.
-    return [grpc.method_handlers_generic_handler(SERVICE, {"Check": grpc.unary_unary_rpc_method_handler(check)})]
+    return [grpc.method_handlers_generic_handler(SERVICE, {METHOD: grpc.unary_unary_rpc_method_handler(check)})]
 
 
 class Checks:
-    """Answers to Check calls by the latest ruling; what they are made into is kept between calls."""
+    """Answers to Check calls by the latest ruling; what they are made into is kept between calls.
+
+    `clock` gives Unix seconds (certificates), `timer` the seconds of a steady clock (metrics). Everything is refused
+    with 503 until there is a ruling. Without `keeping` every request must be asked about. With `audited` every answer
+    says what the audit log is to say of it.
+    """
 
     def __init__(
         self,
@@ -184,12 +182,18 @@ class Checks:
         )
 
         async def authenticate(evidence: Evidence) -> Recognised | Failed:
+            began = self._timer()
             outcome = await ruling.authenticate(evidence)
+            self._metrics.authenticated(outcome, self._timer() - began)
             if isinstance(outcome, Failed):
                 self._log.debug("request not authenticated", audit_id=_audit_id(request), reason=outcome.reason)
             return outcome
 
-        decision = await decide(http.method, http.path, evidence, authenticate, ruling.authorizer)
+        attempt = Attempt(ruling.authorizer, self._timer)
+        decision = await decide(http.method, http.path, evidence, authenticate, attempt)
+        if decision.account.opinion is not None:
+            # Its last question was about the request itself; those before it, about whom the client becomes.
+            self._metrics.authorized(attempt.result, attempt.seconds)
         return decision, ruling.policy.generation
 
     def _verdict(self, validity: Validity | None, generation: int) -> Verdict | None:

@@ -6,8 +6,9 @@ Law: no names allowed, or none presented, is no.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from controlplane.settings.tls import ANY_NAME
 
@@ -23,7 +24,14 @@ class Presented:
         return ", ".join((*self.dns, *self.uris)) or "no DNS name or URI"
 
 
-def is_allowed(presented: Presented, allowed: Iterable[str]) -> bool:
+def presented(certificate: Mapping[str, Any] | None) -> Presented:
+    """The names in a client's certificate as Python's TLS gives it (`peercert`), None for none."""
+    names = (certificate or {}).get("subjectAltName", ())
+    dns, uris = (tuple(name for kind, name in names if kind == wanted) for wanted in ("DNS", "URI"))
+    return Presented(dns, uris)
+
+
+def is_allowed(shown: Presented, allowed: Iterable[str]) -> bool:
     """Whether one of the presented names is allowed.
 
     DNS names are compared without regard to case (RFC 4343), URIs to the letter. `*.example.org` allows any one label
@@ -34,14 +42,14 @@ def is_allowed(presented: Presented, allowed: Iterable[str]) -> bool:
     dns = {name.lower() for name in wanted if ":" not in name}
     return (
         ANY_NAME in wanted
-        or any(_matches(name.lower(), dns) for name in presented.dns if ":" not in name)
-        or any(uri in wanted for uri in presented.uris if ":" in uri)
+        or any(_matches(name.lower(), dns) for name in shown.dns if ":" not in name)
+        or any(uri in wanted for uri in shown.uris if ":" in uri)
     )
 
 
-def refusal(section: str, presented: Presented) -> str:
+def refusal(section: str, shown: Presented) -> str:
     """The sentence for a client that has none of the names that the face `section` allows."""
-    return f"the client's certificate has {presented}; nothing of that is in {section}.tls.allowedNames"
+    return f"the client's certificate has {shown}; nothing of that is in {section}.tls.allowedNames"
 
 
 def _matches(name: str, wanted: set[str]) -> bool:

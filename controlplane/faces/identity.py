@@ -72,6 +72,21 @@ class Identity:
         self.material = material
         """The latest that was good; replaced, never changed."""
 
+    def context(self, *alpn: str) -> ssl.SSLContext:
+        """A context whose every handshake is done by the latest material's; `alpn` are the protocols it agrees to."""
+        outer = self.material.context
+
+        def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+            latest = self.material.context
+            if alpn:
+                latest.set_alpn_protocols(alpn)
+            connection.context = latest
+
+        if alpn:
+            outer.set_alpn_protocols(alpn)
+        outer.sni_callback = choose
+        return outer
+
     async def follow(self) -> None:
         """Takes over every replacement of the files that can be used; never returns."""
         files = {path.absolute() for path in (self._tls.certificate_file, self._tls.private_key_file)}

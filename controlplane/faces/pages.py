@@ -15,8 +15,8 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from controlplane.faces.allowed import Presented, is_allowed, refusal
-from controlplane.faces.identity import Identity, Report, followed
+from controlplane.faces.allowed import is_allowed, presented, refusal
+from controlplane.faces.identity import Report, followed
 from controlplane.faces.rpc import GRACE_SECONDS, not_listening
 from controlplane.faces.seldom import Seldom
 from controlplane.settings.face import Face
@@ -38,7 +38,7 @@ async def listening(
         context: ssl.SSLContext | None = None
         if face.tls is not None:
             identity = await stack.enter_async_context(followed(f"{section}.tls", face.tls, reporter))
-            context = _latest(identity)
+            context = identity.context()
             application.middlewares.insert(0, _allowed_only(section, face.tls.allowed_names))
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=GRACE_SECONDS)
         stack.push_async_callback(runner.cleanup)
@@ -55,29 +55,16 @@ async def listening(
         yield
 
 
-def _latest(identity: Identity) -> ssl.SSLContext:
-    """A context whose every handshake is done by the identity's latest one."""
-    outer = identity.material.context
-
-    def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        connection.context = identity.material.context
-
-    outer.sni_callback = choose
-    return outer
-
-
 def _allowed_only(section: str, allowed: tuple[str, ...]) -> Middleware:
     seldom = Seldom(time.monotonic)
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        names = (request.get_extra_info("peercert") or {}).get("subjectAltName", ())
-        dns, uris = (tuple(name for kind, name in names if kind == wanted) for wanted in ("DNS", "URI"))
-        presented = Presented(dns, uris)
-        if is_allowed(presented, allowed):
+        shown = presented(request.get_extra_info("peercert"))
+        if is_allowed(shown, allowed):
             return await handler(request)
-        reason = refusal(section, presented)
-        if seldom.again(presented):
+        reason = refusal(section, shown)
+        if seldom.again(shown):
             _log.warning("client refused", face=section, peer=request.remote, reason=reason)
         return web.Response(status=403, text=reason)
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
-    AbstractContextManager,
     AsyncExitStack,
     asynccontextmanager,
     contextmanager,
@@ -52,8 +51,6 @@ _Message = Any
 _Context = Any
 _Scope = Callable[[_Context], AbstractAsyncContextManager[None]]
 
-Around: TypeAlias = Callable[[Iterable[tuple[str, str | bytes]]], AbstractContextManager[None]]
-"""What is entered before a call, whose metadata it is given, and left after it."""
 Handler: TypeAlias = grpc.GenericRpcHandler
 """What serves the methods of a service."""
 
@@ -163,17 +160,6 @@ def admitted(
             yield
         finally:
             admission.leave()
-
-    return tuple(_Within(handler, scope) for handler in handlers)
-
-
-def traced(handlers: Iterable[grpc.GenericRpcHandler], around: Around) -> tuple[grpc.GenericRpcHandler, ...]:
-    """The same handlers, with `around` each call of them, by the call's metadata."""
-
-    @asynccontextmanager
-    async def scope(context: _Context) -> AsyncIterator[None]:
-        with around(context.invocation_metadata() or ()):
-            yield
 
     return tuple(_Within(handler, scope) for handler in handlers)
 

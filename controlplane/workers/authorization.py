@@ -18,8 +18,9 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.aio import Watchable
 from controlplane.auth.ruling import Ruling
-from controlplane.auth.service import Keeping
+from controlplane.auth.service import SERVICE, Keeping, handlers
 from controlplane.deciding import rulings
+from controlplane.faces import health
 from controlplane.faces.rpc import Handler
 from controlplane.model.policy import Policy
 from controlplane.model.problem import Problem
@@ -58,9 +59,9 @@ async def authorization(
     if not count:
         async with local(settings, policy, registry, keeping) as here:
             latest = here.rulings.latest
-            yield Authorization(
-                here.handlers, here.rulings.run, lambda: latest.value is not None, dict, _nothing, latest
-            )
+            async with health.told(SERVICE, latest) as told:
+                served = (*handlers(here.answer), *told)
+                yield Authorization(served, here.rulings.run, lambda: latest.value is not None, dict, _nothing, latest)
         return
     workers = Workers(
         count,

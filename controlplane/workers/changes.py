@@ -19,7 +19,7 @@ from controlplane.model.credentials import ClientAuthorities, Secret
 from controlplane.model.policy import Policy
 from controlplane.model.rbac import BindingKey, Role, RoleBinding, RoleKey
 from controlplane.model.revocations import Revocations
-from controlplane.workers.frames import FrameError, Message
+from controlplane.workers.frames import FrameError, Message, whole
 from controlplane.workers.objects import (
     decoded_binding,
     decoded_key,
@@ -105,14 +105,14 @@ class Assembly:
                 self._bindings[binding.key] = binding
 
     def _complete(self, part: Message) -> Policy:
-        generation, (floor, grounds), before = part["generation"], part["revocations"], self.policy
-        if not isinstance(generation, int) or generation <= before.generation:
+        generation, (floor, grounds), before = whole(part["generation"]), part["revocations"], self.policy
+        if generation <= before.generation:
             raise FrameError("the generation of a policy does not follow that of the one before")
         self.policy = Policy(
             generation=generation,
             roles=before.roles if self._roles is None else MappingProxyType(self._roles),
             bindings=before.bindings if self._bindings is None else MappingProxyType(self._bindings),
-            revocations=Revocations(int(floor), tuple((str(ground), int(since)) for ground, since in grounds)),
+            revocations=Revocations(whole(floor), tuple((str(ground), whole(since)) for ground, since in grounds)),
             authorities=_authorities(part["authorities"]) if "authorities" in part else before.authorities,
             files=_files(part["files"]) if "files" in part else before.files,
         )

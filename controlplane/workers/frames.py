@@ -24,6 +24,18 @@ class FrameError(IsthmusError):
     """What came is no conversation; the text says why and quotes nothing of it."""
 
 
+def whole(value: object, least: int = 0) -> int:
+    """The whole number that a field of a message holds.
+
+    Raises:
+        FrameError: when it holds anything else, or less than `least`.
+    """
+    # Text, true and 1e999 can be made numbers, and none of them was one.
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise FrameError("a message holds what is no number that can be")
+    return value
+
+
 def framed(message: Message, limit: int = LIMIT) -> bytes:
     """The frame of a message.
 

@@ -16,7 +16,7 @@ from controlplane.aio import Watchable
 from controlplane.model.policy import Policy
 from controlplane.model.problem import Origin, Problem
 from controlplane.workers.changes import parts
-from controlplane.workers.frames import FrameError, Message, framed
+from controlplane.workers.frames import FrameError, Message, framed, whole
 from controlplane.workers.reading import read
 from controlplane.workers.samples import Families, decoded
 
@@ -126,7 +126,7 @@ class Link:
                 self.listening = True
                 self._pushed = deque((generation, self._clock()) for generation, _ in self._pushed)
             case "applied":
-                self.generation = int(message["generation"])
+                self.generation = whole(message["generation"], least=1)
                 while self._pushed and self._pushed[0][0] <= self.generation:
                     self._pushed.popleft()
             case "metrics":

@@ -1,13 +1,16 @@
 """What workers have counted, as one.
 
 In: the metrics of each worker's registry, from time to time. Out: the same families in the control plane's registry,
-summed over all workers. Law: what is counted never goes back, also when a worker ends and another takes its place.
+summed over all workers; of moments the latest. Law: what is counted never goes back, also when a worker ends and
+another takes its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
+from operator import add
 from typing import Any, Final, TypeAlias
 
 from prometheus_client import CollectorRegistry, Metric
@@ -15,7 +18,10 @@ from prometheus_client.registry import Collector
 
 from controlplane.workers.frames import FrameError
 
-_COUNTED: Final = frozenset({"counter", "histogram", "summary"})
+# Of no type that is known are counters whose name does not end in _total, as kube-apiserver has two.
+_COUNTED: Final = frozenset({"counter", "histogram", "summary", "unknown"})
+# To add up moments, or that something is so, would say nothing.
+_LATEST: Final = ("_timestamp_seconds", "_info")
 
 Series: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 """The name and labels of a sample."""
@@ -42,7 +48,7 @@ def encoded(registry: CollectorRegistry) -> list[object]:
             family.documentation,
             family.type,
             # When a counter began says nothing once it is added to others.
-            [[each.name, each.labels, each.value] for each in family.samples if not each.name.endswith("_created")],
+            [[each.name, each.labels, each.value] for each in family.samples if _told(each.name, each.value)],
         ]
         for family in registry.collect()
     ]
@@ -56,10 +62,10 @@ def decoded(value: Any) -> Families:  # noqa: ANN401 - JSON of unknown shape
     """
     try:
         return {
-            str(name): Family(str(text), str(kind), {_series(each, labels): float(v) for each, labels, v in samples})
+            str(name): Family(str(text), str(kind), {_series(each, labels): _value(v) for each, labels, v in samples})
             for name, text, kind, samples in value
         }
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise FrameError("metrics are not so made") from None
 
 
@@ -94,9 +100,21 @@ def _summed(several: Iterable[Families]) -> Families:
     for families in several:
         for name, family in families.items():
             before = sums.get(name, Family(family.text, family.kind)).samples
-            added = {series: before.get(series, 0.0) + value for series, value in family.samples.items()}
+            merged = max if name.endswith(_LATEST) else add
+            added = {series: merged(before.get(series, 0.0), value) for series, value in family.samples.items()}
             sums[name] = Family(family.text, family.kind, {**before, **added})
     return sums
+
+
+def _told(name: str, value: float) -> bool:
+    # What is no number would be in the sum for ever.
+    return isfinite(value) and not name.endswith("_created")
+
+
+def _value(value: object) -> float:
+    if not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError("not a finite number")
+    return float(value)
 
 
 def _series(name: str, labels: Mapping[str, str]) -> Series:

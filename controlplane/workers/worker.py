@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from math import inf
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -18,19 +19,17 @@ from pydantic import ValidationError
 from controlplane import telemetry
 from controlplane.aio import Watchable
 from controlplane.auth.ruling import Ruling
-from controlplane.auth.service import Keeping
-from controlplane.faces import rpc
-from controlplane.faces.rpc import RpcFace
+from controlplane.auth.service import METHOD, SERVICE, Keeping
+from controlplane.faces.unary import health, server
 from controlplane.model.policy import Policy
 from controlplane.model.problem import Problem
 from controlplane.process import collecting_seldom, stop_signals, until_one_ends
 from controlplane.settings.settings import Settings
 from controlplane.workers.changes import POLICY, Assembly
-from controlplane.workers.frames import FrameError, Message, framed
+from controlplane.workers.frames import FrameError, Message, framed, whole
 from controlplane.workers.local import local
 from controlplane.workers.reading import read
 from controlplane.workers.samples import encoded
-from controlplane.xds.service import server_options
 
 
 def start(settings: Settings, keeping: Keeping | None, number: int) -> Message:
@@ -79,8 +78,9 @@ async def _serve(
         stop = stack.enter_context(stop_signals())
         here = await stack.enter_async_context(local(settings, policy, registry, keeping))
         await stack.enter_async_context(collecting_seldom(here.rulings.latest))
-        face = RpcFace("authorization", settings.authorization.worker(number), here.handlers)
-        await stack.enter_async_context(rpc.listening(face, server_options(), reporter))
+        methods = {f"/{SERVICE}/{METHOD}": here.answer, **health.methods(SERVICE, here.rulings.latest)}
+        face = settings.authorization.worker(number)
+        await stack.enter_async_context(server.listening("authorization", face, methods, reporter))
         writer.write(framed({"kind": "listening"}))
         await until_one_ends(
             asyncio.create_task(here.rulings.run(), name="rulings"),
@@ -120,6 +120,13 @@ async def _acknowledge(latest: Watchable[Ruling | None], writer: asyncio.StreamW
 def _started(message: Message) -> tuple[int, Settings, Keeping | None]:
     try:
         settings, kept = Settings.model_validate_json(message["settings"]), message["keeping"]
-        return int(message["number"]), settings, None if kept is None else Keeping(str(kept[0]), float(kept[1]))
+        number = whole(message["number"], least=1)
+        return number, settings, None if kept is None else _keeping(*kept)
     except (KeyError, TypeError, ValueError, ValidationError):
         raise FrameError("the first message is no start") from None
+
+
+def _keeping(epoch: object, seconds: object) -> Keeping:
+    if not isinstance(epoch, str) or not isinstance(seconds, int | float) or not 0 < seconds < inf:
+        raise FrameError("the first message is no start")
+    return Keeping(epoch, float(seconds))

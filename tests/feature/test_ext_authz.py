@@ -15,7 +15,8 @@ from ruled import ruling
 
 from controlplane.aio import Watchable
 from controlplane.auth.authenticate import Anonymous, Authentication
-from controlplane.auth.service import handlers
+from controlplane.auth.metrics import AuthorizationMetrics
+from controlplane.auth.service import Checks, handlers
 from controlplane.auth.tokens import load_tokens
 from controlplane.model.credentials import ClientAuthorities
 from controlplane.model.policy import Policy
@@ -50,15 +51,14 @@ Check = grpc.aio.UnaryUnaryMultiCallable[external_auth_pb2.CheckRequest, externa
 async def check() -> AsyncIterator[Check]:
     """The Check method of a served Authorization service."""
     table, _ = load_tokens(TOKENS, "tokens.csv", b"k" * 32)
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers(
-        handlers(
-            Watchable(ruling(POLICY, Authentication(table, anonymous=Anonymous(enabled=True)), time.time)),
-            clock=time.time,
-            timer=time.perf_counter,
-            registry=CollectorRegistry(),
-        )
+    checks = Checks(
+        Watchable(ruling(POLICY, Authentication(table, anonymous=Anonymous(enabled=True)), time.time)),
+        clock=time.time,
+        timer=time.perf_counter,
+        metrics=AuthorizationMetrics(CollectorRegistry()),
     )
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers(handlers(lambda request, _: checks.answer(request)))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

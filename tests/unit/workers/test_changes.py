@@ -151,6 +151,10 @@ LAST = {"generation": 1, "revocations": [0, []]}
         {**EMPTY, "goneBindings": 3},
         {**LAST, "generation": 0},
         {**LAST, "generation": "1"},
+        {**LAST, "generation": True},
+        {**LAST, "generation": 1.0},
+        {**LAST, "revocations": [1e999, []]},
+        {**LAST, "revocations": [0, [["ground", float("nan")]]]},
         {**LAST, "revocations": []},
         {**LAST, "authorities": ["AA=="]},
         {**LAST, "authorities": ["no base 64", ""]},
@@ -161,7 +165,9 @@ def test_a_part_that_is_not_so_made_is_an_error(part: dict[str, object]) -> None
     """Nothing is taken from it, and the reason quotes nothing of it."""
     assembly = Assembly()
 
-    with pytest.raises(FrameError, match=r"^(a part of a policy is not so made|the generation of a policy)"):
+    with pytest.raises(
+        FrameError, match=r"^(a part of a policy is not so made|the generation of a policy|a message holds what)"
+    ):
         assembly.take(json.loads(json.dumps({"kind": "policy", **part})))
 
     assert assembly.policy == Policy()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from controlplane.auth.evidence import NO_CREDENTIALS
+from controlplane.auth.jwt.metrics import JwtMetrics
+from controlplane.auth.metrics import AuthorizationMetrics
 from controlplane.workers.frames import FrameError
 from controlplane.workers.samples import Families, Sums, decoded, encoded
 
@@ -79,6 +83,38 @@ def test_the_latest_word_of_a_worker_counts() -> None:
     assert 'requests_total{result="allowed"} 3.0' in text_of(sums)
 
 
+def test_of_moments_the_latest_counts_and_counters_without_total_go_on() -> None:
+    """To add up timestamps would say nothing; a counter that kube-apiserver has by another name outlives its worker."""
+    sums = Sums()
+    for worker, moment in ((1, 1000.0), (2, 900.0)):
+        registry = CollectorRegistry()
+        AuthorizationMetrics(registry).authenticated(NO_CREDENTIALS, 0.0)
+        jwt = JwtMetrics(registry, partial(float, moment))
+        jwt.follow(["https://issuer.example.org"])
+        jwt.fetched("https://issuer.example.org", b"keys")
+        sums.take(worker, decoded(json.loads(json.dumps(encoded(registry)))))
+
+    values = dict(line.rsplit(" ", 1) for line in text_of(sums))
+    assert values['authentication_attempts{result="failure"}'] == "2.0"
+    assert [value for name, value in values.items() if "_last_timestamp_seconds" in name] == ["1000.0"]
+    assert [value for name, value in values.items() if "_last_key_set_info" in name] == ["1.0"]
+
+    sums.ended(1)
+    values = dict(line.rsplit(" ", 1) for line in text_of(sums))
+    assert values['authentication_attempts{result="failure"}'] == "2.0"
+    assert [value for name, value in values.items() if "_last_timestamp_seconds" in name] == ["900.0"]
+
+
+def test_what_is_no_number_is_not_told() -> None:
+    """A sum with it would be none for ever."""
+    worker = Worker()
+    worker.kept.set(float("nan"))
+    sums = Sums()
+    sums.take(1, worker.told())
+
+    assert not any("nan" in line.lower() for line in text_of(sums))
+
+
 def test_a_worker_that_never_spoke_leaves_nothing() -> None:
     """Its end changes no sum."""
     sums = Sums()
@@ -87,7 +123,11 @@ def test_a_worker_that_never_spoke_leaves_nothing() -> None:
     assert text_of(sums) == []
 
 
-@pytest.mark.parametrize("value", [None, 3, ["x"], [["name", "text", "counter", [["n", [], 1]]]], [["a", "b", "c", 4]]])
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, ["x"], [["name", "text", "counter", [["n", [], 1]]]], [["a", "b", "c", 4]]]
+    + [[["name", "text", "gauge", [["n", {}, odd]]]] for odd in (float("nan"), 1e999, "1", None, 10**400)],
+)
 def test_metrics_that_are_not_so_made_are_an_error(value: object) -> None:
     """A worker that says such a thing is done with."""
     with pytest.raises(FrameError):
