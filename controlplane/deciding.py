@@ -18,8 +18,8 @@ from prometheus_client import CollectorRegistry
 from controlplane.aio import Watchable
 from controlplane.auditing import read_policy
 from controlplane.auth.description import Description, described
-from controlplane.auth.ruling import Rulings
-from controlplane.auth.webhook.metrics import WebhookMetrics
+from controlplane.auth.proxying import proxies
+from controlplane.auth.ruling import RulingMetrics, Rulings
 from controlplane.model.auth_files import AuthFiles
 from controlplane.model.policy import Policy
 from controlplane.model.problem import Problem
@@ -35,7 +35,8 @@ def rulings(settings: Settings, policies: Watchable[Policy], registry: Collector
     def describe(files: AuthFiles) -> Description:
         return _described(settings, key, files.bytes_of)[0]
 
-    return Rulings(policies, describe, WebhookMetrics(registry), clock=time.time, key=key)
+    metrics = RulingMetrics.of(registry, time.time)
+    return Rulings(policies, describe, metrics, clock=time.time, key=key, proxies=proxies(os.environ))
 
 
 def auth_files(settings: Settings, report: Callable[[tuple[Problem, ...]], None]) -> AuthFilesSource:

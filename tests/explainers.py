@@ -14,6 +14,7 @@ from ruled import ruling
 from controlplane.aio import Watchable
 from controlplane.auth.authenticate import Anonymous, Authentication
 from controlplane.auth.evidence import Failed, Outcome, Recognised
+from controlplane.auth.front_proxy import RequestHeaderTrust
 from controlplane.auth.ruling import Ruling
 from controlplane.auth.service import Keeping
 from controlplane.explaining.explainer import Explainer
@@ -36,6 +37,7 @@ NOW = 1_800_000_000.0
 TOKEN = "token-of-tess"
 THINGS = "/apis/a.io/v1/namespaces/n/things"
 CLIENTS = CertificateAuthority("clients")
+FRONT_PROXIES = CertificateAuthority("front proxies")
 
 KEY = BackendKey(ServiceReference("ns", "svc"), "system")
 BACKEND = Backend(KEY, "svc.ns.svc", (Endpoint("10.0.0.7", 8443),), dns=False)
@@ -69,7 +71,7 @@ def policy(generation: int = 7) -> Policy:
         generation,
         MappingProxyType({role.key: role for role in _ROLES}),
         MappingProxyType({binding.key: binding for binding in _BINDINGS}),
-        authorities=ClientAuthorities(users=CLIENTS.certificate),
+        authorities=ClientAuthorities(CLIENTS.certificate, FRONT_PROXIES.certificate),
     )
 
 
@@ -82,15 +84,21 @@ def explainer(
     until: float = inf,
     started: bool = True,
     failing: bool = False,
+    trust: RequestHeaderTrust | None = None,
 ) -> Explainer:
-    """What explains a.io/v1; the token of tess holds until `until`, `failing` has asking about tokens fail."""
+    """What explains a.io/v1; the token of tess holds until `until`, `failing` has asking about tokens fail.
+
+    `trust` says what front proxies may say, None that there are none.
+    """
 
     async def holder_of(token: str) -> Outcome:
         if failing:
             raise RuntimeError(f"cannot look up {token}")
         return Recognised(UserInfo("tess"), until, "tests") if token == TOKEN else Failed("unknown")
 
-    authentication = Authentication(token_authenticators=(holder_of,), anonymous=Anonymous(enabled=True))
+    authentication = Authentication(
+        token_authenticators=(holder_of,), request_header=trust, anonymous=Anonymous(enabled=True)
+    )
     snapshots = SnapshotCache()
     resources = (
         *clusters.backend_resources(BACKEND, present_certificate=False),

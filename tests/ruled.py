@@ -18,4 +18,4 @@ def ruling(policy: Policy, authentication: Authentication, clock: Callable[[], f
     """What is in force under a policy, with RBAC alone; `clock` gives Unix seconds."""
     authenticate = authenticator(authentication, clock, policy.authorities)
     rbac = Rbac(policy)
-    return Ruling(policy, authenticate, union(PrivilegedGroups(), rbac), rbac)
+    return Ruling(policy, authenticate, union(PrivilegedGroups(), rbac), rbac, authentication.request_header)

@@ -17,7 +17,15 @@ from urllib.parse import unquote
 
 from controlplane.auth.certificate import read_certificate
 from controlplane.auth.chain import Verifier, verifier
-from controlplane.auth.evidence import Authenticator, Evidence, Failed, Outcome, Recognised, TokenAuthenticator
+from controlplane.auth.evidence import (
+    NO_CREDENTIALS,
+    Authenticator,
+    Evidence,
+    Failed,
+    Outcome,
+    Recognised,
+    TokenAuthenticator,
+)
 from controlplane.auth.front_proxy import RequestHeaderTrust, front_proxy
 from controlplane.auth.tokens import TokenTable
 from controlplane.model.credentials import NOBODY, ClientAuthorities
@@ -86,7 +94,7 @@ def authenticator(
             # A rule that allows it may reach further than the paths on which anonymous requests are on.
             until = -inf if authentication.anonymous.paths else inf
             return Recognised(ANONYMOUS, until, by="no credential, where anonymous requests are on")
-        return Failed("no credentials were shown")
+        return NO_CREDENTIALS
 
     return authenticate
 

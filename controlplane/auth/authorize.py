@@ -20,13 +20,15 @@ class Opinion:
     """An authorizer's verdict.
 
     `reason` is appended to the 403's message, or says why it is allowed; `grant` says by which rule. `error` says why
-    an authorizer could not be asked: a request that nobody allows is then answered with 500 and not with 403.
+    an authorizer could not be asked: a request that nobody allows is then answered with 500 and not with 403. `silent`
+    says that DENY is only what remains where nobody has an opinion.
     """
 
     verdict: Verdict = Verdict.DENY
     reason: str = ""
     grant: Grant | None = None
     error: str = ""
+    silent: bool = False
 
 
 class Authorizer(Protocol):
@@ -86,7 +88,7 @@ class _Union:
                 reasons.append(opinion.reason)
             if opinion.error:
                 errors.append(opinion.error)
-        return Opinion(Verdict.DENY, "\n".join(reasons), error=aggregated(errors))
+        return Opinion(Verdict.DENY, "\n".join(reasons), error=aggregated(errors), silent=True)
 
 
 def aggregated(errors: list[str]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -18,6 +19,11 @@ from controlplane.auth.identity_headers import unfit
 from controlplane.model.identity import UserInfo
 
 CREDENTIAL_ID: Final = "authentication.kubernetes.io/credential-id"
+UNREADABLE: Final = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+"""What the library raises, sooner or later, for a certificate that it cannot make sense of."""
 _UID: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57683.2")
 _CLIENT_USAGES: Final = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
 
@@ -48,7 +54,7 @@ def read_certificate(pem: str) -> ClientCertificate | Failed:
         certificate = x509.load_pem_x509_certificate(pem.encode())
         extensions = certificate.extensions
         subject = certificate.subject
-    except ValueError:
+    except UNREADABLE:
         return Failed("the client certificate cannot be parsed")
     if not _fit_for_clients(extensions):
         return Failed("the client certificate's extended key usage does not include clientAuth")

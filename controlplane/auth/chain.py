@@ -23,7 +23,7 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from controlplane.auth.certificate import common_name, serves_clients
+from controlplane.auth.certificate import UNREADABLE, common_name, serves_clients
 from controlplane.auth.evidence import Evidence, Failed
 
 # A client may show whatever it likes, and what it shows is tried in every order.
@@ -85,7 +85,7 @@ def verifier(authorities: bytes, clock: Callable[[], float]) -> Verifier:
                 return chain
             # There may be another chain, since authorities are renewed.
             return found(evidence.certificate, evidence.certificate_chain)
-        except (ValueError, VerificationError) as error:
+        except (*UNREADABLE, VerificationError) as error:
             return Failed(f"the client certificate does not come from the authority that counts here: {error}")
 
     return chain_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from math import inf
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from controlplane.model.identity import UserInfo
 
@@ -44,6 +44,10 @@ class Failed:
     """Evidence that was shown and does not hold; `reason` is for the log and holds no secret."""
 
     reason: str
+
+
+NO_CREDENTIALS: Final = Failed("no credentials were shown")
+"""Nothing was shown, where nobody is anonymous."""
 
 
 @dataclass(frozen=True, slots=True)

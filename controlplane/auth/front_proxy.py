@@ -17,6 +17,8 @@ from controlplane.auth.evidence import Authenticator, Evidence, Failed, Outcome,
 from controlplane.auth.identity_headers import unfit
 from controlplane.model.identity import UserInfo
 
+FRONT_PROXY: Final = "the front proxy"
+"""With what the words on a user begin whom a front proxy names."""
 _BROKEN_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
@@ -32,6 +34,19 @@ class RequestHeaderTrust:
     uid_headers: tuple[str, ...] = ()
     group_headers: tuple[str, ...] = ("x-remote-group",)
     extra_prefixes: tuple[str, ...] = ("x-remote-extra-",)
+
+    def lines(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Those of the header lines (lower-case names) in which who asks can be said."""
+        named = frozenset((*self.username_headers, *self.uid_headers, *self.group_headers))
+        return tuple((name, value) for name, value in headers if name in named or name.startswith(self.extra_prefixes))
+
+
+def used(trust: RequestHeaderTrust, evidence: Evidence) -> tuple[str, ...]:
+    """The names of the headers that a front proxy's word is made of, each once, in their order."""
+    singles = (_place(evidence, trust.username_headers), _place(evidence, trust.uid_headers))
+    told = {name for name, value in evidence.asserted if value and name in trust.group_headers}
+    told |= {name for name, _ in evidence.asserted if name.startswith(trust.extra_prefixes)}
+    return tuple(dict.fromkeys(name for name, _ in evidence.asserted if name in told or name in singles))
 
 
 def front_proxy(trust: RequestHeaderTrust, authorities: bytes, clock: Callable[[], float]) -> Authenticator:
@@ -70,13 +85,17 @@ def _told(evidence: Evidence, trust: RequestHeaderTrust, chain_of: Verifier) -> 
     defect = _defect(user)
     if defect is not None:
         return Failed(f"what the front proxy says {defect}")
-    return Recognised(user, chain.not_after, f"the front proxy {chain.common_name}")
+    return Recognised(user, chain.not_after, f"{FRONT_PROXY} {chain.common_name}")
 
 
 def _first(evidence: Evidence, headers: Iterable[str]) -> str:
     """The first line of the first of `headers` whose first line is not empty."""
-    firsts = (next(iter(evidence.asserted_values(header)), "") for header in headers)
-    return next(filter(None, firsts), "")
+    return next(iter(evidence.asserted_values(_place(evidence, headers))), "")
+
+
+def _place(evidence: Evidence, headers: Iterable[str]) -> str:
+    """The first of `headers` whose first line is not empty, "" for none."""
+    return next((header for header in headers if next(iter(evidence.asserted_values(header)), "")), "")
 
 
 def _extra(evidence: Evidence, prefixes: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -93,7 +112,7 @@ def _key(escaped: str) -> str:
     if _BROKEN_ESCAPE.search(escaped):
         return escaped
     # ASCII in lower case: as a header's name an escaped "A" reaches a backend as "a".
-    return unquote_to_bytes(escaped).lower().decode(errors="surrogateescape")
+    return unquote_to_bytes(escaped.encode(errors="surrogateescape")).lower().decode(errors="surrogateescape")
 
 
 def _defect(user: UserInfo) -> str | None:

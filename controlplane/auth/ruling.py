@@ -13,15 +13,21 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from controlplane.aio import Watchable
 from controlplane.auth.authenticate import Authentication, Clock, authenticator
 from controlplane.auth.authorize import Authorizer, PrivilegedGroups, union
+from controlplane.auth.decisions import Decisions
 from controlplane.auth.description import Description
 from controlplane.auth.evidence import Evidence, Failed, Recognised, TokenAuthenticator
+from controlplane.auth.front_proxy import RequestHeaderTrust
 from controlplane.auth.jwt.authenticators import JwtAuthenticators
+from controlplane.auth.jwt.metrics import JwtMetrics
+from controlplane.auth.proxying import DIRECT, Proxies
 from controlplane.auth.rbac import Rbac
 from controlplane.auth.webhook.chain import authorizers
+from controlplane.auth.webhook.client import Surroundings
 from controlplane.auth.webhook.described import Local
 from controlplane.auth.webhook.metrics import WebhookMetrics
 from controlplane.auth.webhook.tokens import token_reviews
@@ -43,13 +49,29 @@ Authenticate: TypeAlias = Callable[[Evidence], Awaitable[Recognised | Failed]]
 class Ruling:
     """What is in force at one moment; a request is decided by one of them from its first question to its last.
 
-    `rbac` is the part of `authorizer` that goes by bindings, None when none does.
+    `rbac` is the part of `authorizer` that goes by bindings, None when none does; `request_header` says which headers
+    front proxies may say who asks in, None that nobody may.
     """
 
     policy: Policy
     authenticate: Authenticate
     authorizer: Authorizer
     rbac: Rbac | None = None
+    request_header: RequestHeaderTrust | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RulingMetrics:
+    """Who is told of what authenticators and authorizers do."""
+
+    webhooks: WebhookMetrics
+    jwt: JwtMetrics
+    decisions: Decisions
+
+    @classmethod
+    def of(cls, registry: CollectorRegistry, clock: Clock) -> RulingMetrics:
+        """Metrics in a registry; `clock` gives Unix seconds."""
+        return cls(WebhookMetrics(registry), JwtMetrics(registry, clock), Decisions(registry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +92,22 @@ class Rulings:
         self,
         policies: Watchable[Policy],
         describe: Callable[[AuthFiles], Description],
-        metrics: WebhookMetrics,
+        metrics: RulingMetrics,
         *,
         clock: Clock,
         key: bytes,
+        proxies: Proxies = DIRECT,
     ) -> None:
-        """`describe` may raise a SettingsError, `clock` gives Unix seconds, `key` is 16 random bytes or more."""
+        """`describe` may raise a SettingsError, `clock` gives Unix seconds, `key` is 16 random bytes or more.
+
+        `proxies` says how issuers and webhooks are reached.
+        """
         self._policies = policies
         self._describe = describe
         self._metrics = metrics
         self._clock = clock
         self._key = key
+        self._proxies = proxies
         self.latest: Watchable[Ruling | None] = Watchable(None)
 
     async def run(self) -> None:
@@ -100,9 +127,11 @@ class Rulings:
                 raise SettingsError("a client CA cannot be used; put PEM certificates into its file")
             async with asyncio.TaskGroup() as tasks:
                 while True:
-                    asked = union(PrivilegedGroups(), *living.around(rbac))
-                    among = Local.RBAC in living.description.chain
-                    self.latest.publish(Ruling(policy, authenticate, asked, rbac if among else None))
+                    chain = living.description.chain
+                    counted = self._metrics.decisions.counted(chain, living.around(rbac))
+                    asked, among = union(PrivilegedGroups(), *counted), Local.RBAC in chain
+                    asserted = living.description.request_header
+                    self.latest.publish(Ruling(policy, authenticate, asked, rbac if among else None, asserted))
                     before, policy = policy, await self._policies.changed(policy)
                     rbac = rbac.following(policy)
                     others = policy.authorities is not before.authorities
@@ -141,13 +170,23 @@ class Rulings:
     ) -> _Living:
         async with AsyncExitStack() as making:
             # Keys that were fetched before are good until they are fetched anew.
-            verifying = JwtAuthenticators(description.jwt, clock=self._clock, predecessor=before)
+            verifying = JwtAuthenticators(
+                description.jwt,
+                clock=self._clock,
+                predecessor=before,
+                proxies=self._proxies,
+                metrics=self._metrics.jwt,
+            )
+            surroundings, metrics = Surroundings(proxies=self._proxies), self._metrics.webhooks
             jwt = await making.enter_async_context(verifying)
             kinds: list[TokenAuthenticator] = [jwt.authenticate]
             if description.reviews is not None:
-                reviewed = token_reviews(description.reviews, self._metrics, clock=self._clock, key=self._key)
+                reviewed = token_reviews(
+                    description.reviews, metrics, clock=self._clock, key=self._key, surroundings=surroundings
+                )
                 kinds.append(await making.enter_async_context(reviewed))
-            around = await making.enter_async_context(authorizers(description.chain, self._metrics))
+            asking = authorizers(description.chain, metrics, surroundings=surroundings)
+            around = await making.enter_async_context(asking)
             stack = making.pop_all()
         everything.push_async_callback(stack.aclose)
         return _Living(description, jwt, _authentication(description, tuple(kinds)), around, stack)

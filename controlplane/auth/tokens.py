@@ -6,10 +6,10 @@ Law: a token is kept only as an HMAC under a key made anew by every process, and
 
 from __future__ import annotations
 
-import csv
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from controlplane.auth.csv_records import NotCsvError, records
 from controlplane.auth.identity_headers import unfit
 from controlplane.errors import SettingsError
 from controlplane.model.identity import UserInfo
@@ -46,47 +46,44 @@ def load_tokens(text: str, path: str, key: bytes) -> tuple[TokenTable, tuple[Pro
     """The tokens in the CSV `text` read from `path`, hashed under `key` (at least 16 random bytes).
 
     As in kube-apiserver, a line without a token is left out and of two lines with one token the later counts; both are
-    problems to show. Empty group names are dropped.
+    problems to show. A fourth field is groups between commas: an empty one is the group "".
 
     Raises:
-        SettingsError: when a line is no CSV, has fewer than three fields, or names no user or one no header can carry.
+        SettingsError: when a line is no CSV or has fewer than three fields, as in kube-apiserver; and when it names no
+            user or one no header can carry, of which no backend could be told.
     """
     users: dict[str, UserInfo] = {}
     lines: dict[str, int] = {}
     problems: list[Problem] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        fields = _fields(line.removesuffix("\r"), path, number)
-        if not fields:
-            continue
+    for number, fields in _records(text, path):
         if len(fields) < 3:
             raise SettingsError(
                 f"{path}, line {number}: has {len(fields)} fields, not at least three; "
                 'write token,user,uid or token,user,uid,"group1,group2"'
             )
-        token, user = fields[0], _user(fields, path, number)
+        token = fields[0]
         if not token:
-            problems.append(
-                _problem(path, number, "has no token", "write one before the first comma or remove the line")
-            )
+            remedy = "write one before the first comma or remove the line"
+            problems.append(_problem(path, number, "has no token", remedy))
             continue
         if token in users:
             problems.append(_problem(path, number, f"repeats the token of line {lines[token]}", "keep one of them"))
-        users[token], lines[token] = user, number
+        users[token], lines[token] = _user(fields, path, number), number
     return TokenTable(key, users), tuple(problems)
 
 
-def _fields(line: str, path: str, number: int) -> list[str]:
+def _records(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
     try:
-        return next(csv.reader([line], strict=True), [])
-    except csv.Error as error:
+        yield from records(text)
+    except NotCsvError as error:
         raise SettingsError(
-            f"{path}, line {number}: is not CSV; close every quote and double those inside one"
+            f"{path}, line {error.line}: is not CSV; close every quote and double those inside one"
         ) from error
 
 
 def _user(fields: list[str], path: str, number: int) -> UserInfo:
     name, uid = fields[1], fields[2]
-    groups = tuple(group for group in fields[3].split(",") if group) if len(fields) > 3 else ()
+    groups = tuple(fields[3].split(",")) if len(fields) > 3 else ()
     if not name:
         raise SettingsError(f"{path}, line {number}: names no user; write the name after the first comma")
     for field, value in (("user", name), ("uid", uid), *(("group", group) for group in groups)):

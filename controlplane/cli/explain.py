@@ -53,6 +53,14 @@ _file = click.Path(path_type=Path)
     metavar="KEY=VALUE",
     help="An extra it impersonates; may be repeated.",
 )
+@click.option(
+    "--header",
+    "-H",
+    "lines",
+    multiple=True,
+    metavar="NAME:VALUE",
+    help="A header in which a front proxy (--cert) says who asks, such as 'X-Remote-User: alice'; may be repeated.",
+)
 @click.option("--upgrade", help="The protocol that it asks to change to, such as websocket or SPDY/3.1.")
 @click.option("--group", help="The node group of the Envoy it comes to, where there are node groups.")
 @click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True)
@@ -73,6 +81,7 @@ def command(
     other_groups: tuple[str, ...],
     other_uid: str | None,
     other_extra: tuple[str, ...],
+    lines: tuple[str, ...],
     upgrade: str | None,
     group: str | None,
     output: Literal["text", "json", "yaml"],
@@ -100,6 +109,7 @@ def command(
         wanted = [("User", other), ("Uid", other_uid), *(("Group", each) for each in other_groups)]
         wanted += [(f"Extra-{_name(key)}", value) for key, value in _pairs("--impersonate-extra", other_extra)]
         headers = [(f"{_IMPERSONATE}{name}", value) for name, value in wanted if value is not None]
+        headers += _headers(lines)
         if upgrade is not None:
             headers += [("Connection", "Upgrade"), ("Upgrade", upgrade)]
         for name, value in headers:
@@ -129,6 +139,15 @@ def _pairs(option: str, texts: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         if not equals or not key:
             raise click.UsageError(f"{option} {each!r} is not KEY=VALUE.")
         yield key, value
+
+
+def _headers(lines: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            # The line may hold a credential.
+            raise click.UsageError("--header is not NAME:VALUE, such as 'X-Remote-User: alice'.")
+        yield name.strip(), value.strip()
 
 
 def _name(key: str) -> str:

@@ -21,6 +21,7 @@ from controlplane.auth.evidence import Evidence, Failed, Recognised
 from controlplane.auth.ruling import Ruling
 from controlplane.auth.scope import in_words, why_alone
 from controlplane.auth.service import Keeping as Terms
+from controlplane.explaining.asserting import in_words as assertions_in_words
 from controlplane.model.change import ObjectKey
 from controlplane.model.explanation import (
     Asked,
@@ -93,7 +94,8 @@ async def judge(
     outcome = found[0] if found else None
     # The last question is about the request itself, unless an impersonation was refused before.
     about = listening.asked if decision.account.opinion is None else listening.asked[:-1]
-    identity = replace(_identity(outcome, decision), certificate=issuer)
+    asserted = assertions_in_words(question.headers, ruling.request_header, evidence, outcome)
+    identity = replace(_identity(outcome, decision, asserted), certificate=issuer)
     return Judged(
         decision,
         identity,
@@ -108,7 +110,7 @@ def _evidence(question: Question, target: str, ruling: Ruling, clock: Callable[[
     headers = question.headers
     if question.bearer_token is not None:
         headers = (*headers, ("authorization", f"Bearer {question.bearer_token.reveal().decode()}"))
-    pem = question.client_certificate
+    pem, trust = question.client_certificate, ruling.request_header
     if not pem:
         return Evidence(headers=headers, target=target), ""
     own, _, _ = pem.partition("-----END CERTIFICATE-----")
@@ -124,18 +126,19 @@ def _evidence(question: Question, target: str, ruling: Ruling, clock: Callable[[
         issuer = "issued by the CA of front proxies and not by the client CA; in a request Envoy verifies it"
     else:
         issuer = f"{chains[0].reason}; so it counts as not verified, and in a request Envoy has the last word"
-    evidence = replace(shown, certificate_verified=verified, headers=headers, target=target)
+    asserted = () if trust is None else trust.lines(question.headers)
+    evidence = replace(shown, certificate_verified=verified, headers=headers, target=target, asserted=asserted)
     return evidence, issuer
 
 
-def _identity(outcome: Recognised | Failed | None, decision: Decision) -> Identity:
+def _identity(outcome: Recognised | Failed | None, decision: Decision, asserted: str) -> Identity:
     if outcome is None:
         return Identity(failure="nobody was asked who it is")
     if isinstance(outcome, Failed):
-        return Identity(failure=outcome.reason)
+        return Identity(failure=f"{outcome.reason}{asserted}")
     account = decision.account
     return Identity(
-        recognised_by=outcome.by or "an authenticator",
+        recognised_by=f"{outcome.by or 'an authenticator'}{asserted}",
         user=outcome.user,
         until=outcome.until if isfinite(outcome.until) else None,
         impersonated=account.impersonated,

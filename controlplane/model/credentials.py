@@ -68,8 +68,9 @@ class Credentials:
     `serving` is shown to clients; `client_ca` (PEM, may be empty: then no user's certificate is ever believed) verifies
     theirs, and `request_header_ca` (PEM, may be empty) those of front proxies before this one; `front_proxy` is shown
     to backends (None: backends see no client certificate and treat us as anonymous); `system_roots` (PEM) verifies
-    backends whose APIService has neither caBundle nor insecureSkipTLSVerify. `serving` is None only beside a client;
-    then backends are shown a user's own certificate, or `bearer_token`, and are told of nobody else.
+    backends whose APIService has neither caBundle nor insecureSkipTLSVerify, and `core_ca` (PEM, may be empty: then
+    what the settings say otherwise does) the core API server. `serving` is None only beside a client; then backends are
+    shown a user's own certificate, or `bearer_token`, and are told of nobody else.
     """
 
     serving: KeyPair | None
@@ -78,6 +79,7 @@ class Credentials:
     system_roots: bytes = b""
     request_header_ca: bytes = b""
     bearer_token: Secret | None = None
+    core_ca: bytes = b""
 
     @property
     def client_authorities(self) -> ClientAuthorities:

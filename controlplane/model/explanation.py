@@ -37,6 +37,13 @@ class Unanswerable:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """Deciding failed where it never should; `reason` holds nothing of the question."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """The request as it is read; `given` is its target when Envoy makes another of it; `refused` says why."""
 

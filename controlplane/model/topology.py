@@ -89,6 +89,7 @@ class Touched:
     backends: frozenset[BackendKey] = frozenset()
     credentials: bool = False
     policy: bool = False
+    core: bool = False
     all: bool = False
 
 

@@ -31,7 +31,7 @@ from controlplane.model.rbac import BindingKey, Role, RoleBinding, RoleKey
 from controlplane.model.revocations import Revocations
 from controlplane.model.service import EndpointSlice, Service, ServiceName
 from controlplane.model.topology import Api, Backend, BackendKey, Topology, Touched
-from controlplane.registry.resolve import resolve
+from controlplane.registry.resolve import resolve, trust_of
 from controlplane.registry.revoke import revocations
 
 K = TypeVar("K")
@@ -143,11 +143,13 @@ class Registry:
         for group_version in sorted(dirty.apis):
             self._resolve_one(group_version, apis, backends)
         policy = self._next_policy(dirty)
+        core = self._next_core()
         touched = Touched(
             apis=frozenset(key for key, api in apis.items() if api is not before.apis.get(key)),
             backends=frozenset(key for key, backend in backends.items() if backend is not before.backends.get(key)),
             credentials=dirty.credentials,
             policy=policy is not before.policy,
+            core=core is not before.core,
         )
         if touched == Touched():
             return before
@@ -155,11 +157,19 @@ class Registry:
             generation=before.generation + 1,
             apis=_merged(before.apis, apis) if touched.apis else before.apis,
             backends=_merged(before.backends, backends) if touched.backends else before.backends,
-            core=before.core,
+            core=core,
             credentials=self._credentials,
             policy=policy,
             touched=touched,
         )
+
+    def _next_core(self) -> Backend | None:
+        """The core API server, trusted by the authority in force; one that is trusted otherwise stays as it is."""
+        core, roots = self._topology.core, self._credentials.core_ca if self._credentials is not None else b""
+        if core is None or not roots or roots == core.ca_bundle:
+            return core
+        key = replace(core.key, trust=trust_of(roots, insecure=False))
+        return replace(core, key=key, ca_bundle=roots)
 
     def _resolve_one(
         self,

@@ -19,15 +19,20 @@ _Text = Annotated[str, Field(min_length=1)]
 
 
 class ServiceAccounts(Section):
-    """Whose service account tokens are believed: kube-apiserver's --service-account-* options.
+    """Whose service account tokens are believed, by signature and claims alone: --service-account-* of kube-apiserver.
 
-    Nothing is looked up: a token is good until it ends, even when its service account or Pod is deleted before.
+    Nothing is looked up, as kube-apiserver does with --service-account-lookup: whether the service account and the Pod,
+    Secret or Node that a token is bound to still exist is not checked, and a token is good until it ends.
     """
 
     issuers: Annotated[tuple[_Text, ...], Field(min_length=1)]
     """What `iss` may be: kube-apiserver's --service-account-issuer."""
     key_files: tuple[Path, ...] = ()
-    """PEM: public keys, certificates or private keys, several in a file: --service-account-key-file."""
+    """PEM: public keys, certificates or private keys, several in a file: --service-account-key-file.
+
+    What was signed with one of them is believed to its end; to have deleted service accounts, Secrets, Pods and Nodes
+    count, use `authentication.webhook` instead.
+    """
     jwks_file: Path | None = None
     """A JSON Web Key Set, such as /openid/v1/jwks of the kube-apiserver that signs shows it."""
     jwks_uri: str = Field(default="", alias="jwksURI")
@@ -35,7 +40,7 @@ class ServiceAccounts(Section):
     ca_file: Path | None = Field(default=None, alias="caFile")
     """PEM: who may have signed the certificate of `jwksURI`; the system's roots when not set."""
     legacy_tokens: bool = False
-    """Whether tokens from Secrets (issuer kubernetes/serviceaccount), which never end, are believed."""
+    """Whether tokens from Secrets (issuer kubernetes/serviceaccount), which never end, are believed for ever."""
 
     @field_validator("jwks_uri")
     @classmethod

@@ -72,7 +72,7 @@ class RemovalLimit(Section):
     Up to `percent` of its clusters or listeners, or fewer than `at_least` of them, counted over about `within`.
     """
 
-    percent: Annotated[float, Field(ge=0, le=100)] = 50.0
+    percent: Annotated[float, Field(ge=0, le=100, strict=True)] = 50.0
     """The most of its clusters or listeners that may go unasked."""
     at_least: _Positive = 20
     """Fewer than so many may always go."""
@@ -98,7 +98,7 @@ class XdsFace(Face):
 class AuthorizationFace(Face):
     """The face that Envoy asks about requests, or so many of them in processes of their own."""
 
-    workers: Annotated[int, Field(ge=0, le=_MOST_WORKERS)] = 0
+    workers: Annotated[int, Field(ge=0, le=_MOST_WORKERS, strict=True)] = 0
     """How many processes decide about requests; 0: the control plane does."""
 
     @model_validator(mode="after")

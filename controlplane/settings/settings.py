@@ -139,7 +139,7 @@ class Settings(Section):
     store: Storage | None = None
     """Where what clients write is kept; not set: they can write nothing."""
     config: Face | None = None
-    """gRPC: the ConfigService, by which clients write to the store; not set: there is none."""
+    """gRPC: the ConfigService, by which clients write to the store, and what `admin` tells, by RBAC; not set: none."""
     metrics: Face | None = None
     """The HTTP pages /metrics, /livez, /readyz and /proxies; not set: there are none."""
     log: Log = Log()

@@ -109,10 +109,15 @@ def read_credentials(settings: Settings) -> tuple[Credentials | None, tuple[Prob
     request_header_ca = reader.request_header_authorities(asserting, client_ca) if asserting is not None else b""
     roots = settings.system_roots_file
     system_roots = reader.certificates("systemRootsFile", roots) if roots else reader.operating_system_roots()
+    core = settings.core.ca_file if settings.core is not None else None
+    core_ca = reader.certificates("core.caFile", core) if core else b""
     problems = tuple(reader.problems)
     if reader.unusable:
         return None, problems
-    return Credentials(serving, client_ca, front_proxy, system_roots, request_header_ca, bearer_token), problems
+    return (
+        Credentials(serving, client_ca, front_proxy, system_roots, request_header_ca, bearer_token, core_ca),
+        problems,
+    )
 
 
 class _Reader:
@@ -189,7 +194,7 @@ class _Reader:
 def _files(settings: Settings) -> frozenset[Path]:
     door, proxy = settings.front_door, settings.front_proxy
     asserting = settings.authentication.request_header
-    named = [settings.system_roots_file]
+    named = [settings.system_roots_file, settings.core.ca_file if settings.core is not None else None]
     if door is not None:
         named += [door.certificate_file, door.private_key_file, door.client_ca_file]
     if beside := settings.sidecar and settings.sidecar.client:

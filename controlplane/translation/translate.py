@@ -101,6 +101,8 @@ class Translator:
             upserts += secrets.secret_resources(topology.credentials)
         if touched.policy and isinstance(self.door, listeners.FrontDoor) and self.door.verdicts is not None:
             upserts.append(verdicts_filter(self.door.verdicts, topology.policy.revocations))
+        if touched.core and topology.core is not None:
+            upserts += clusters.core_resources(topology.core, present_certificate=_has_certificate(topology))
         for key in sorted(touched.backends):
             _backend(topology, key, upserts, removals)
         for group_version in sorted(touched.apis):

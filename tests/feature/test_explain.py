@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,9 +13,10 @@ import grpc
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from explainers import THINGS, TOKEN, explainer
+from explainers import FRONT_PROXIES, THINGS, TOKEN, explainer
 
 from controlplane.admin.service import explain_handlers
+from controlplane.auth.front_proxy import RequestHeaderTrust
 from controlplane.cli import main
 from controlplane.model.explanation import Explanation, Question, Unanswerable
 
@@ -89,9 +91,25 @@ async def test_options_say_who_asks(tmp_path: Path) -> None:
     assert TOKEN not in by_token.output
 
 
+async def test_a_header_says_what_a_front_proxy_says(tmp_path: Path) -> None:
+    """With its certificate; the text tells which headers it was recognised by."""
+    (tmp_path / "proxy.crt").write_bytes(FRONT_PROXIES.issue("proxy-1")[0])
+    said = ("--header", "X-Remote-User: dora", "-H", "X-Remote-Group:developers", "-H", "X-Remote-Uid: 7")
+    by = explainer(trust=RequestHeaderTrust(), clock=time.time())
+    async with running(tmp_path, by.explain) as run:
+        told = await run("GET", THINGS, "--cert", str(tmp_path / "proxy.crt"), *said)
+
+    assert told.exit_code == 0
+    assert (
+        "the front proxy proxy-1, which says so in x-remote-user, x-remote-group; not used: x-remote-uid" in told.stdout
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["GET", "/", "--header", "X-Remote-User"], "--header is not NAME:VALUE"),
+        (["GET", "/", "--header", "Authorization: Bearer t"], "give its token as bearer token"),
         (["LIST", "/apis"], "'LIST' is no HTTP method; write one of GET"),
         (["GET", "apis"], "the path 'apis' does not begin with a slash"),
         (["GET", "/", "--token-file", "/none"], "--token-file: /none cannot be read (No such file or directory)"),

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from kube import KubeApiServer
 from prometheus_client import CollectorRegistry
+from stack import until
 
 from controlplane.auth.authorize import ALWAYS_DENY, Authorizer
 from controlplane.auth.evidence import Failed, Outcome, Recognised
+from controlplane.auth.jwt.authenticators import JwtAuthenticators, JwtConfiguration
+from controlplane.auth.jwt.keys import NoKeys, keys_of_jwks
+from controlplane.auth.jwt.service_accounts import ServiceAccountTokens
 from controlplane.auth.requestinfo import request_info
 from controlplane.auth.webhook.chain import authorizers
 from controlplane.auth.webhook.chosen import chain_of, token_reviews_of
@@ -146,3 +152,67 @@ async def test_kube_apiserver_says_why(reviewer: KubeApiServer) -> None:
 
     binding = f'RBAC: allowed by RoleBinding "robot/{NAMESPACE}" of Role "robot" to ServiceAccount "robot/{NAMESPACE}"'
     assert (Verdict.ALLOW, binding, None) == (opinion.verdict, opinion.reason, opinion.grant)
+
+
+def bound(kind: str) -> tuple[dict[str, object], list[str], list[str]]:
+    """An object of a kind, the arguments for a token that goes with it, and those for its deletion."""
+    meta = {"name": f"short-lived-{kind}", "namespace": NAMESPACE}
+    named = f"--bound-object-name={meta['name']}"
+    if kind == "serviceaccount":
+        made: dict[str, object] = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}
+        return made, [meta["name"]], ["serviceaccount", meta["name"]]
+    if kind == "secret":
+        made = {"apiVersion": "v1", "kind": "Secret", "metadata": meta}
+        return made, ["robot", "--bound-object-kind=Secret", named], ["secret", meta["name"]]
+    container = {"name": "c", "image": "example.org/none"}
+    spec = {"serviceAccountName": "robot", "automountServiceAccountToken": False, "containers": [container]}
+    made = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+    deleted = ["pod", meta["name"], "--grace-period=0", "--force"]
+    return made, ["robot", "--bound-object-kind=Pod", named], deleted
+
+
+def keys_here(kube: KubeApiServer) -> JwtConfiguration:
+    """What believes kube-apiserver's service account tokens by its keys, without asking it."""
+    found = keys_of_jwks(kube.kubectl("get", "--raw", "/openid/v1/jwks").stdout.encode())
+    assert not isinstance(found, NoKeys)
+    issuer = json.loads(kube.kubectl("get", "--raw", "/.well-known/openid-configuration").stdout)["issuer"]
+    return JwtConfiguration(service_accounts=ServiceAccountTokens((issuer,), found))
+
+
+@pytest.mark.parametrize("kind", ["secret", "serviceaccount", "pod"])
+def test_a_token_is_refused_when_what_it_is_bound_to_is_gone(reviewer: KubeApiServer, kind: str) -> None:
+    """By TokenReview within what kube-apiserver and we remember, 10 s each; by its keys alone it stays good."""
+    made, arguments, deletion = bound(kind)
+    reviewer.apply(made)
+    created = reviewer.kubectl("create", "token", *arguments, f"--namespace={NAMESPACE}")
+    assert created.returncode == 0, created.stderr
+    token = created.stdout.strip()
+    written = {"kubeconfig": str(reviewer.kubeconfig), "kubernetesAPI": True}
+    wanted = token_reviews_of(TokenReviewWebhook.model_validate(written), Path.read_bytes)
+    moment = time.time()
+
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        asking = token_reviews(wanted, WebhookMetrics(CollectorRegistry()), clock=lambda: moment, key=b"k" * 16)
+        authenticate = runner.run(stack.enter_async_context(asking))
+        by_keys = runner.run(stack.enter_async_context(JwtAuthenticators(keys_here(reviewer))))
+        before = runner.run(authenticate(token))
+        assert reviewer.kubectl("delete", f"--namespace={NAMESPACE}", *deletion).returncode == 0
+        gone = time.monotonic()
+        remembered = runner.run(authenticate(token))
+
+        def refused() -> bool:
+            nonlocal moment
+            # So long that nothing is remembered here: kube-apiserver is asked each time.
+            moment += wanted.cache_ttl
+            return not isinstance(runner.run(authenticate(token)), Recognised)
+
+        until(refused, "kube-apiserver refuses the token", 20)
+        took = time.monotonic() - gone
+        unasked = runner.run(by_keys.authenticate(token))
+        runner.run(stack.aclose())
+
+    assert isinstance(before, Recognised)
+    assert before == remembered
+    assert took < 12
+    assert isinstance(unasked, Recognised)

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lua import Verdicts
 from now import now
+from trials import trials
 
 from controlplane.auth.authorize import PrivilegedGroups, union
 from controlplane.auth.decide import decide
@@ -24,7 +25,6 @@ from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, R
 from controlplane.model.selector import Requirement
 from controlplane.registry.store import Registry
 from controlplane.translation.verdicts import VerdictTerms, verdicts_filter
-from examples import examples
 
 ALICE = UserInfo("alice", groups=("dev",))
 ROOT = UserInfo("root", groups=("system:masters",))
@@ -155,7 +155,7 @@ def written(info: RequestInfo) -> str:
     return f"{where} {info.resource}/{info.subresource} {info.name}"
 
 
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=trials(400), deadline=None)
 @given(st.lists(ROLES, max_size=4), st.lists(BINDINGS, max_size=4), REQUESTS, st.sampled_from([ALICE, ROOT]))
 def test_whatever_is_known_would_be_allowed(
     roles: list[Role], bindings: list[RoleBinding], requests: list[tuple[str, str]], user: UserInfo
@@ -191,7 +191,7 @@ def change_of(thing: Role | RoleBinding | tuple[bool, str, str]) -> Upsert | Del
     return Delete(ObjectKey("Role" if is_role else "RoleBinding", namespace, name))
 
 
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=trials(400), deadline=None)
 @given(st.lists(st.one_of(ROLES, BINDINGS), min_size=1, max_size=8), st.lists(CHANGES, max_size=4), REQUESTS)
 def test_whatever_is_known_would_be_allowed_by_the_policy_that_envoy_was_told_of(
     start: list[Role | RoleBinding],

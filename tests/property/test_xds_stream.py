@@ -11,6 +11,7 @@ import hashlib
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from trials import trials
 from unit.xds.client import Answer, Client, build
 
 from controlplane.model.resource import CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, EnvoyResource, ResourceName
@@ -18,7 +19,6 @@ from controlplane.snapshot.snapshot import Snapshot
 from controlplane.xds.guard import ShrinkLimit
 from controlplane.xds.quarantine import Quarantine
 from controlplane.xds.stream import Protocol
-from examples import examples
 
 WAIT_LIMIT = 5.0
 WILDCARDS = (CLUSTER, SCOPED_ROUTE, LISTENER)
@@ -444,7 +444,7 @@ class GuardedStateOfTheWorldStream(GuardedStream):
 
 
 _SETTINGS = settings(
-    max_examples=examples(300), stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=trials(300), stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 TestDelta = XdsStream.TestCase

@@ -15,7 +15,8 @@ from typing import Any, Final
 import orjson
 
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
-_LONGEST: Final = 64 * 1024
+LONGEST: Final = 64 * 1024
+"""The most characters of a bearer token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,12 @@ class Unverified:
     signature: bytes = field(repr=False)
 
 
-def unverified(token: str) -> Unverified | None:
-    """The parts of `token`; None when it is no JWS of three parts with JSON objects, or names no issuer.
+def unverified(token: str, longest: int = LONGEST) -> Unverified | None:
+    """The parts of `token`; None when it is no JWS of three parts with JSON objects, names no issuer or is too long.
 
     A header that demands extensions (`crit`) is of no kind that is understood here.
     """
-    parts = token.split(".") if len(token) <= _LONGEST else []
+    parts = token.split(".") if len(token) <= longest else []
     if len(parts) != 3:
         return None
     header, claims, signature = _object(parts[0]), _object(parts[1]), _bytes(parts[2])

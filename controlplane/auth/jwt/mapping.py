@@ -12,7 +12,7 @@ from typing import Any, Final
 from controlplane.auth.cel import Bound, Environment, Expression, Failure, Value
 from controlplane.auth.evidence import Failed
 from controlplane.auth.jwt.claims import credential_id, user_info
-from controlplane.auth.jwt.configuration import ClaimMapping, JwtIssuer
+from controlplane.auth.jwt.configuration import JwtIssuer
 from controlplane.auth.records import Kind, Record
 from controlplane.model.identity import UserInfo
 
@@ -108,10 +108,7 @@ class UserMapping:
         mapping = self._configuration.groups
         if mapping.expression:
             return _texts(self._evaluated(mapping.expression, bound))
-        if not mapping.claim:
-            return ()
-        if mapping.claim not in claims:
-            _refuse_distributed(claims, mapping)
+        if not mapping.claim or mapping.claim not in claims:
             return ()
         value = claims[mapping.claim]
         listed = [] if value is None else [value] if isinstance(value, str) else value
@@ -189,10 +186,3 @@ def _demand(value: Value, expression: str, message: str) -> None:
         raise _RefusedError("validation expression must return a boolean")
     if not value:
         raise _RefusedError(f"validation expression '{expression}' failed: {message}")
-
-
-def _refuse_distributed(claims: Mapping[str, Any], mapping: ClaimMapping) -> None:
-    # The groups are somewhere else: without them the user would have fewer than the issuer gave.
-    names = claims.get("_claim_names")
-    if isinstance(names, dict) and mapping.claim in names:
-        raise _RefusedError(f'the groups claim "{mapping.claim}" is distributed, and Isthmus does not fetch it')

@@ -52,12 +52,17 @@ class RemoteKeys:
         clock: Callable[[], float],
         pause: Callable[[float], Awaitable[object]],
         known: KeyRing | None = None,
+        observe: Callable[[bytes | None], None] | None = None,
     ) -> None:
-        """`clock` gives the seconds of a steady clock; `known` are keys that somebody had of this source before."""
+        """`clock` gives the seconds of a steady clock; `known` are keys that somebody had of this source before.
+
+        `observe` (None: nobody) is told of every key set that was asked for: None, when it was not to be had or used.
+        """
         self._source = source
         self._fetch = fetch
         self._clock = clock
         self._pause = pause
+        self._observe = observe or _unobserved
         self._log = structlog.get_logger("auth").bind(issuer=source.issuer)
         self._ring = known
         self._jwks_url = source.jwks_url
@@ -148,9 +153,14 @@ class RemoteKeys:
             self._jwks_url = address
         document = await self._fetch(self._jwks_url)
         if isinstance(document, FetchFailed):
+            self._observe(None)
             return document
         keys = keys_of_jwks(document)
-        return FetchFailed(f"{self._jwks_url}: {keys.reason}") if isinstance(keys, NoKeys) else KeyRing(keys)
+        if isinstance(keys, NoKeys):
+            self._observe(None)
+            return FetchFailed(f"{self._jwks_url}: {keys.reason}")
+        self._observe(document)
+        return KeyRing(keys)
 
     async def _discovered(self) -> str | FetchFailed:
         url = self._source.discovery_url
@@ -169,3 +179,7 @@ class RemoteKeys:
         if not isinstance(address, str) or not address:
             return FetchFailed(f"{url}: it names no jwks_uri")
         return address
+
+
+def _unobserved(_: bytes | None) -> None:
+    """Nobody is told."""

@@ -54,7 +54,7 @@ def _access_reviews(section: AccessReviewWebhook, read: Reader) -> AccessReviews
     connection = _connection(section.kubeconfig, read)
     return AccessReviews(
         # As kube-apiserver names the webhook of its command line.
-        name="webhook",
+        name="default",
         connection=at_api(connection, ACCESS_REVIEWS, section.version) if section.kubernetes_api else connection,
         authorized_ttl=section.authorized_ttl.total_seconds(),
         unauthorized_ttl=section.unauthorized_ttl.total_seconds(),

@@ -20,6 +20,7 @@ from typing import Final, Protocol, TypeVar
 
 import aiohttp
 
+from controlplane.auth.proxying import DIRECT, NoWay, Proxies
 from controlplane.auth.webhook.bearer import Bearer
 from controlplane.auth.webhook.kubeconfig import Connection, Reader
 from controlplane.auth.webhook.retry import Failure, pauses, refusal
@@ -50,12 +51,13 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The outer world, as far as clients need it: a clock (seconds), chance (0 up to 1), a pause, and files."""
+    """The outer world, as far as clients need it: a clock (seconds), chance (0 up to 1), a pause, files, proxies."""
 
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     read: Reader = Path.read_bytes
+    proxies: Proxies = DIRECT
 
 
 class ReviewClient:
@@ -75,6 +77,7 @@ class ReviewClient:
     ) -> None:
         self._session = session
         self._url = connection.url
+        self._proxy = surroundings.proxies.of(connection.url)
         self._context = tls_context(connection)
         self._server_name = connection.server_name or None
         self._bearer = Bearer(connection, surroundings.read, surroundings.clock)
@@ -131,6 +134,9 @@ class ReviewClient:
         if isinstance(shown, str):
             return Failure(shown)
         headers = _HEADERS if shown is None else {**_HEADERS, "Authorization": shown.reveal().decode()}
+        proxy = self._proxy
+        if isinstance(proxy, NoWay):
+            return Failure(proxy.reason)
         async with self._session.post(
             self._url,
             data=body,
@@ -138,6 +144,8 @@ class ReviewClient:
             ssl=self._context,
             server_hostname=self._server_name,
             allow_redirects=False,
+            proxy=None if proxy is None else proxy.url,
+            proxy_headers=None if proxy is None else proxy.headers,
         ) as response:
             content = bytearray()
             async for chunk in response.content.iter_chunked(_CHUNK):
@@ -214,6 +222,10 @@ def _words(error: Exception) -> str:
         error = error.certificate_error
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the server's certificate is not trusted: {error.verify_message}"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"the proxy cannot be reached: {error.os_error.strerror or type(error.os_error).__name__}"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status} instead of connecting"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"the server cannot be reached: {error.os_error.strerror or type(error.os_error).__name__}"
     if isinstance(error, OSError):

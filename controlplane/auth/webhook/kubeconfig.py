@@ -34,7 +34,7 @@ _REFUSED_USER: Final = {
     "as-groups": "impersonates, which nobody does who is asked about others; remove it",
     "as-user-extra": "impersonates, which nobody does who is asked about others; remove it",
 }
-_REFUSED_CLUSTER: Final = {"proxy-url": "names a proxy, and none is used; remove it"}
+_REFUSED_CLUSTER: Final = {"proxy-url": "names a proxy; remove it, and name one in HTTPS_PROXY where Isthmus runs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ class _Kubeconfig:
     def _document(self) -> Mapping[str, Any]:
         try:
             document = yaml.safe_load(self.text)
-        except yaml.YAMLError as error:
+        # A date that there is none and too many digits are ValueErrors, endless brackets a RecursionError.
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             # The problem's own text would show the line, and a token may be in it.
             mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
             place = f" (line {mark.line + 1})" if mark is not None else ""

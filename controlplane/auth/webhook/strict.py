@@ -41,7 +41,10 @@ def document(text: str) -> object:
     """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+    except NotYamlError:
+        raise
+    # A date that there is none and too many digits are ValueErrors, endless brackets a RecursionError.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise NotYamlError(" ".join(str(error).split())) from error
 
 

@@ -18,7 +18,7 @@ from controlplane.model.change import CredentialsChanged, Synced
 from controlplane.model.credentials import ClientAuthorities, Credentials, KeyPair, Secret
 from controlplane.model.problem import Problem
 from controlplane.settings.request_header import RequestHeader
-from controlplane.settings.settings import Settings
+from controlplane.settings.settings import Core, Settings
 from controlplane.sources import credentials
 from controlplane.sources.credentials import CredentialsSource, read_credentials
 
@@ -91,6 +91,25 @@ async def test_a_new_pair_comes_as_one_change(settings: Settings, tmp_path: Path
         assert isinstance(change, CredentialsChanged)
         assert KeyPair(NEXT, Secret(NEXT_KEY)) == change.credentials.serving
         assert CREDENTIALS.front_proxy == change.credentials.front_proxy
+
+
+async def test_the_authority_of_the_core_is_followed(settings: Settings, tmp_path: Path) -> None:
+    """A good one comes out; one that is none is a Problem and changes nothing."""
+    (tmp_path / "core.crt").write_bytes(CA.certificate)
+    core = Core(server="https://127.0.0.1:6443", ca_file=tmp_path / "core.crt")
+    async with CredentialsListener(settings.model_copy(update={"core": core})) as listener:
+        [first] = await listener.next()
+        await listener.next()
+        other = CertificateAuthority("other").certificate
+        _replace(tmp_path / "core.crt", b"nonsense")
+        problems = await listener.report()
+        _replace(tmp_path / "core.crt", other)
+        [change] = await listener.next()
+
+    assert isinstance(first, CredentialsChanged)
+    assert isinstance(change, CredentialsChanged)
+    assert (CA.certificate, other) == (first.credentials.core_ca, change.credentials.core_ca)
+    assert [problem.field for problem in problems] == ["core.caFile"]
 
 
 async def test_a_half_replaced_pair_is_waited_for(

@@ -275,8 +275,8 @@ SILENT = Fixed(Verdict.NO_OPINION, "a")
 @pytest.mark.parametrize(
     ("authorizers", "expected"),
     [
-        ((), Opinion(Verdict.DENY)),
-        ((SILENT, Fixed(Verdict.NO_OPINION), SILENT), Opinion(Verdict.DENY, "a\na")),
+        ((), Opinion(Verdict.DENY, silent=True)),
+        ((SILENT, Fixed(Verdict.NO_OPINION), SILENT), Opinion(Verdict.DENY, "a\na", silent=True)),
         ((SILENT, Fixed(Verdict.ALLOW)), Opinion(Verdict.ALLOW)),
         ((Fixed(Verdict.DENY, "no"), Fixed(Verdict.ALLOW)), Opinion(Verdict.DENY, "no")),
         ((Fixed(Verdict.ALLOW), Fixed(Verdict.DENY)), Opinion(Verdict.ALLOW)),

@@ -14,10 +14,9 @@ from controlplane.auth.authenticate import Anonymous
 from controlplane.auth.description import Description
 from controlplane.auth.evidence import Evidence, Recognised
 from controlplane.auth.jwt.authenticators import JwtConfiguration
-from controlplane.auth.ruling import Ruling, Rulings
+from controlplane.auth.ruling import Ruling, RulingMetrics, Rulings
 from controlplane.auth.tokens import TokenTable
 from controlplane.auth.webhook.described import Chain, Local
-from controlplane.auth.webhook.metrics import WebhookMetrics
 from controlplane.errors import SettingsError
 from controlplane.model.auth_files import AuthFiles
 from controlplane.model.credentials import Secret
@@ -46,7 +45,7 @@ def describe(found: AuthFiles) -> Description:
 @asynccontextmanager
 async def ruling(policies: Watchable[Policy]) -> AsyncIterator[Rulings]:
     """Rulings that follow the policies."""
-    metrics = WebhookMetrics(CollectorRegistry())
+    metrics = RulingMetrics.of(CollectorRegistry(), lambda: 0.0)
     rulings = Rulings(policies, describe, metrics, clock=lambda: 0.0, key=b"k" * 16)
     task = asyncio.create_task(rulings.run())
     try:
@@ -138,7 +137,7 @@ async def test_files_that_cannot_be_used_at_the_start_end_it() -> None:
     rulings = Rulings(
         Watchable(Policy(1, files=files("broken"))),
         describe,
-        WebhookMetrics(CollectorRegistry()),
+        RulingMetrics.of(CollectorRegistry(), lambda: 0.0),
         clock=lambda: 0.0,
         key=b"k" * 16,
     )
@@ -157,3 +156,24 @@ async def test_bindings_can_be_looked_at_where_they_count() -> None:
         second = await next_of(rulings, first)
 
     assert [True, False] == [each.rbac is not None for each in (first, second)]
+
+
+async def test_decisions_are_counted_by_authorizer() -> None:
+    """Of whichever chain is in force; system:masters needs none."""
+    registry = CollectorRegistry()
+    rulings = Rulings(
+        Watchable(Policy(1, files=files("everything"))),
+        describe,
+        RulingMetrics.of(registry, lambda: 0.0),
+        clock=lambda: 0.0,
+        key=b"k" * 16,
+    )
+    task = asyncio.create_task(rulings.run())
+    ruling = await next_of(rulings, None)
+    for groups in ((), ("system:masters",)):
+        await ruling.authorizer.authorize(UserInfo("alice", groups=groups), VERSION)
+    task.cancel()
+    await asyncio.wait({task})
+
+    labels = {"type": "AlwaysAllow", "name": "alwaysallow", "decision": "allowed"}
+    assert registry.get_sample_value("apiserver_authorization_decisions_total", labels) == 1

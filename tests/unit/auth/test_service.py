@@ -249,6 +249,31 @@ def test_the_metrics_count_results_and_time() -> None:
     assert front.registry.get_sample_value("isthmus_authorization_seconds_count") == 4
 
 
+def test_what_kube_apiserver_counts_is_counted_as_it_does() -> None:
+    """Once a request by who it is, and once by whether it may if it comes so far; not again for an impersonation."""
+    front = Front()
+    bob = ("impersonate-user", b"bob")
+    for request in (
+        check_request(TOKEN),
+        check_request(TOKEN, path="/api/v1/nodes"),
+        check_request(TOKEN, bob),
+        check_request(TOKEN, path="/api/v1/.."),
+        check_request(),
+        check_request(("authorization", b"Bearer unknown")),
+    ):
+        front.ask(request)
+
+    def counted(name: str, label: str = "result") -> dict[str, float]:
+        samples = [sample for family in front.registry.collect() for sample in family.samples if sample.name == name]
+        return {sample.labels[label]: sample.value for sample in samples}
+
+    assert counted("authentication_attempts") == {"success": 3, "failure": 1, "error": 1}
+    assert counted("authentication_duration_seconds_count") == {"success": 3, "failure": 1, "error": 1}
+    assert counted("authenticated_user_requests", "username") == {"other": 3}
+    assert counted("authorization_attempts_total") == {"allowed": 1, "no-opinion": 1}
+    assert counted("authorization_duration_seconds_count") == {"allowed": 1, "no-opinion": 1}
+
+
 def test_an_identity_that_no_header_can_carry_is_not_allowed() -> None:
     """A user whose name a header would change makes no allowing answer at all."""
     with pytest.raises(ValueError, match="x-remote-user holds a control character"):

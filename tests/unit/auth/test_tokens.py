@@ -12,20 +12,21 @@ KEY = b"k" * 32
 
 
 def test_a_token_file_is_read_as_kube_apiserver_reads_it() -> None:
-    """Quoted group lists, missing groups, further columns, blank lines and CRLF are all understood."""
-    text = 't1,alice,u1,"dev,qa"\r\n\nt2,bob,,ops,ignored\nt3,"a,b",u3\nt4,carol,u4,"x,,"\n'
+    """Quoted group lists, missing and empty groups, further columns, blank lines and CRLF are all understood."""
+    text = 't1,alice,u1,"dev,qa"\r\n\nt2,bob,,ops,ignored\nt3,"a,b",u3\nt4,carol,u4,"x,,"\n"t\n5",dan,u5,\n,,\n'
 
     table, problems = load_tokens(text, "tokens.csv", KEY)
 
-    assert problems == ()
+    assert [problem.field for problem in problems] == ["line 8"]
     expected = [
         UserInfo("alice", "u1", ("dev", "qa")),
         UserInfo("bob", "", ("ops",)),
         UserInfo("a,b", "u3"),
-        UserInfo("carol", "u4", ("x",)),
+        UserInfo("carol", "u4", ("x", "", "")),
+        UserInfo("dan", "u5", ("",)),
         None,
     ]
-    assert expected == [table.user_of(token) for token in ("t1", "t2", "t3", "t4", "t5")]
+    assert expected == [table.user_of(token) for token in ("t1", "t2", "t3", "t4", "t\n5", "t5")]
 
 
 def test_an_unknown_token_has_no_user() -> None:
@@ -62,6 +63,7 @@ def test_of_two_lines_with_one_token_the_later_counts() -> None:
         ("s3cr3t", "has 1 fields, not at least three"),
         ('"s3cr3t,alice,1', "is not CSV"),
         ('"s3cr3t"x,alice,1', "is not CSV"),
+        ('s3cr3t,al"ice,1', "is not CSV"),
         ("s3cr3t,,1", "names no user"),
         ('s3cr3t,alice,1,"dev, qa"', "group ' qa' begins or ends with a space"),
         ("s3cr3t, alice,1", "user ' alice' begins or ends with a space"),

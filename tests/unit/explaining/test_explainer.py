@@ -6,9 +6,10 @@ import time
 from dataclasses import replace
 
 import pytest
-from explainers import CLIENTS, NOW, THINGS, TOKEN, explainer, policy
+from explainers import CLIENTS, FRONT_PROXIES, NOW, THINGS, TOKEN, explainer, policy
 from pki import CertificateAuthority
 
+from controlplane.auth.front_proxy import RequestHeaderTrust
 from controlplane.auth.rbac import Rbac
 from controlplane.explaining.explainer import Explainer
 from controlplane.model.credentials import Secret
@@ -261,3 +262,56 @@ async def test_before_the_first_policy_nothing_is_explained() -> None:
 
     assert isinstance(found, Unanswerable)
     assert found.now
+
+
+SAID = (("x-remote-user", "dora"), ("x-remote-group", "developers"), ("x-remote-extra-team", "a"))
+
+
+async def of_front_proxy(
+    by: CertificateAuthority, headers: tuple[tuple[str, str], ...], trust: RequestHeaderTrust | None
+) -> Explanation:
+    """The answer about what the holder of a certificate says."""
+    shown = by.issue("proxy-1")[0].decode()
+    question = replace(GET, user=None, client_certificate=shown, headers=headers)
+    return await explained(question, explainer(trust=trust, clock=time.time()))
+
+
+async def test_a_front_proxy_says_who_asks() -> None:
+    """The user is whom it names, and the answer tells by which headers; those that do not count are told too."""
+    told = await of_front_proxy(FRONT_PROXIES, (*SAID, ("x-remote-uid", "7")), RequestHeaderTrust())
+
+    assert (told.served, told.verdict.subject) == (True, "Group developers")
+    assert told.identity.user == UserInfo(
+        "dora", groups=("developers", "system:authenticated"), extra=(("team", ("a",)),)
+    )
+    assert told.identity.recognised_by == (
+        "the front proxy proxy-1, which says so in x-remote-user, x-remote-group, x-remote-extra-team; "
+        "not used: x-remote-uid"
+    )
+    assert "issued by the CA of front proxies" in told.identity.certificate
+
+
+async def test_headers_have_the_names_that_the_settings_give_them() -> None:
+    """Others are told to be left out."""
+    trust = RequestHeaderTrust(username_headers=("x-user", "x-name"), group_headers=("x-group",))
+    told = await of_front_proxy(FRONT_PROXIES, (("x-name", "dora"), ("x-group", "developers"), *SAID), trust)
+
+    assert told.identity.recognised_by.startswith(
+        "the front proxy proxy-1, which says so in x-name, x-group, x-remote-ext"
+    )
+    assert told.identity.recognised_by.endswith("; not used: x-remote-group, x-remote-user")
+
+
+async def test_nobody_else_says_who_asks() -> None:
+    """A client's own certificate, an authority nobody knows, and settings without front proxies use none of it."""
+    trust = RequestHeaderTrust(allowed_names=frozenset({"proxy-1"}))
+    unused = "; not used: x-remote-extra-team, x-remote-group, x-remote-user"
+    clients = await of_front_proxy(CLIENTS, SAID, trust)
+    strangers = await of_front_proxy(CertificateAuthority("strangers"), SAID, trust)
+    nobody = await of_front_proxy(CLIENTS, SAID, None)
+    other = await of_front_proxy(FRONT_PROXIES, SAID, RequestHeaderTrust(allowed_names=frozenset({"proxy-2"})))
+    anonymous = await explained(replace(GET, user=None, headers=SAID), explainer(trust=trust))
+
+    assert all(each.identity.recognised_by == f"the client certificate{unused}" for each in (clients, nobody))
+    assert all(each.identity.failure.endswith(unused) for each in (strangers, other))
+    assert anonymous.identity.recognised_by.endswith(unused)

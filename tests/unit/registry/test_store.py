@@ -1,5 +1,7 @@
 """The registry's tables: identity of what did not change, and the exact set of what did."""
 
+from dataclasses import replace
+
 import pytest
 
 from controlplane.model.apiservice import ApiService, GroupVersion, ServiceReference
@@ -8,7 +10,8 @@ from controlplane.model.credentials import ClientAuthorities, Credentials, KeyPa
 from controlplane.model.rbac import PolicyRule, Role, RoleKey
 from controlplane.model.revocations import Revocations
 from controlplane.model.service import EndpointSlice, Service, ServiceName, ServicePort, SliceEndpoint, SlicePort
-from controlplane.model.topology import BackendKey, Touched
+from controlplane.model.topology import Backend, BackendKey, Touched
+from controlplane.registry.resolve import trust_of
 from controlplane.registry.store import Registry
 
 
@@ -177,6 +180,31 @@ def test_credentials_are_touched_only_when_they_differ() -> None:
 
     assert first.touched.credentials
     assert first is registry.apply([CredentialsChanged(Credentials(KeyPair(b"cert", Secret(b"key"))))])
+
+
+def test_the_core_is_trusted_by_the_authority_in_force() -> None:
+    """Another one is another backend at the same place; credentials with the same one leave it the identical object."""
+    core = Backend(
+        BackendKey(ServiceReference("", "core", 6443), trust_of(b"one", insecure=False)), "kube", (), dns=False
+    )
+    registry = Registry(dns_template="{name}.{namespace}.svc", core=replace(core, ca_bundle=b"one"))
+    chain = [KeyPair(each, Secret(b"key")) for each in (b"first", b"second", b"third")]
+    first = registry.apply([CredentialsChanged(Credentials(chain[0], core_ca=b"one"))])
+    same = registry.apply([CredentialsChanged(Credentials(chain[1], core_ca=b"one"))])
+    other = registry.apply([CredentialsChanged(Credentials(chain[1], core_ca=b"two"))])
+
+    assert first.core is same.core
+    assert not same.touched.core
+    assert other.touched == Touched(credentials=True, core=True)
+    assert other.core == replace(core, key=replace(core.key, trust=trust_of(b"two", insecure=False)), ca_bundle=b"two")
+
+
+def test_a_core_that_no_file_is_for_stays_as_it_is() -> None:
+    """By the system's roots, without verification, or without TLS: the settings alone say so."""
+    core = Backend(BackendKey(ServiceReference("", "core", 6443), "insecure"), "kube", (), dns=False)
+    registry = Registry(dns_template="{name}.{namespace}.svc", core=core)
+
+    assert core is registry.apply([CredentialsChanged(Credentials(KeyPair(b"cert", Secret(b"key"))))]).core
 
 
 def test_deleting_what_is_not_there_changes_nothing() -> None:

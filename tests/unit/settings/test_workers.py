@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from controlplane.errors import SettingsError
-from controlplane.settings.face import AuthorizationFace
+from controlplane.settings.face import AuthorizationFace, RemovalLimit
 from controlplane.settings.load import load
 from controlplane.settings.settings import Settings
 
@@ -66,6 +66,12 @@ def test_by_default_there_is_no_worker() -> None:
         ({"listen": f"unix:/{'x' * 105}", "workers": 1}, "longer than a Unix socket's path"),
         ({"listen": "unix:/a.sock", "workers": -1}, "greater than or equal to 0"),
         ({"listen": "unix:/a.sock", "workers": 257}, "less than or equal to 256"),
+        ({"listen": "unix:/a.sock", "workers": True}, "valid integer"),
+        ({"listen": "unix:/a.sock", "workers": "2"}, "valid integer"),
+        ({"listen": "unix:/a.sock", "workers": 2.0}, "valid integer"),
+        ({"listen": "unix:/a.sock", "workers": float("nan")}, "valid integer"),
+        ({"listen": "unix:/a.sock", "workers": float("inf")}, "valid integer"),
+        ({"listen": "unix:/a.sock", "workers": None}, "valid integer"),
     ],
 )
 def test_what_has_no_address_is_refused(face: dict[str, object], why: str) -> None:
@@ -102,3 +108,10 @@ def test_settings_arrive_at_a_worker_as_they_are(tmp_path: Path) -> None:
     assert settings == arrived
     assert settings.authorizers.model_fields_set == arrived.authorizers.model_fields_set
     assert (arrived.xds.max_connection_age, arrived.verdict_cache.ttl) == (timedelta(hours=1), timedelta(seconds=7))
+
+
+@pytest.mark.parametrize("percent", [float("nan"), float("inf"), -0.1, 100.1, True, "50", None])
+def test_a_share_that_is_none_is_refused(percent: object) -> None:
+    """What is no number from 0 to 100 would let everything go, or nothing."""
+    with pytest.raises(ValidationError, match="percent"):
+        RemovalLimit.model_validate({"percent": percent})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
@@ -234,6 +236,18 @@ def test_load_assignments_hold_every_endpoint() -> None:
     assignment = endpoint_pb2.ClusterLoadAssignment.FromString(resources[1].body)
     sockets = [item.endpoint.address.socket_address for item in assignment.endpoints[0].lb_endpoints]
     assert [(e.address, e.port) for e in endpoints] == [(socket.address, socket.port_value) for socket in sockets]
+
+
+def test_the_core_s_cluster_follows_its_authority() -> None:
+    """What is sent when it is touched is what is sent at the start, with the authority of now."""
+    before, after = (a_topology(core=a_backend(ca_bundle=roots)) for roots in (b"one", b"two"))
+
+    sent = TRANSLATOR.translate(after, Touched(core=True)).upserts
+
+    assert [each for each in TRANSLATOR.fixed(after).upserts if each not in TRANSLATOR.fixed(before).upserts] == [
+        each for each in sent if each.key.type_url == CLUSTER
+    ]
+    assert TRANSLATOR.translate(replace(after, core=None), Touched(core=True)).upserts == ()
 
 
 def test_secrets_that_are_not_configured_are_not_sent() -> None:

@@ -152,13 +152,6 @@ def test_groups_of_other_types_are_refused(value: object, mapping: ClaimMapping)
     assert isinstance(user_of({"sub": "jane", "g": value}, groups=mapping), Failed)
 
 
-def test_distributed_groups_are_refused() -> None:
-    """A token whose groups must be fetched elsewhere is refused, not believed without them."""
-    claims = {"sub": "jane", "_claim_names": {"g": "src"}, "_claim_sources": {"src": {"endpoint": "https://x"}}}
-
-    assert "is distributed" in reason_of(claims, groups=ClaimMapping(claim="g"))
-
-
 @pytest.mark.parametrize(
     ("mapping", "uid"),
     [

@@ -266,3 +266,21 @@ async def test_who_waits_at_the_end_is_refused(
         await asyncio.sleep(0)
 
     assert await waiting is False
+
+
+async def test_whoever_observes_is_told_of_key_sets(one: ec.EllipticCurvePrivateKey) -> None:
+    """The document itself, None for one that cannot be had or used, and nothing of a discovery document that fails."""
+    world, told = World(), list[bytes | None]()
+    world.publish(one=one)
+    good = world.documents[JWKS]
+    keys = RemoteKeys(KeySource("i", jwks_url=JWKS), world.fetch, lambda: world.now, world.pause, None, told.append)
+    task = asyncio.create_task(keys.run())
+    for document in (b"nonsense", FetchFailed("gone"), good):
+        await world.pauses.get()
+        world.documents[JWKS] = document
+        world.wake()
+    await world.pauses.get()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert [good, None, None, good] == told

@@ -62,7 +62,7 @@ def test_modes_are_a_chain() -> None:
     actual = chain_of(section, read, {})
 
     connection = Connection("https://a.example.org/x/")
-    reviews = AccessReviews("webhook", connection, 60.0, 1.0, 30.0, "v1", Verdict.DENY)
+    reviews = AccessReviews("default", connection, 60.0, 1.0, 30.0, "v1", Verdict.DENY)
     assert (Local.RBAC, reviews, Local.ALWAYS_DENY) == actual
 
 
