@@ -28,12 +28,23 @@ _COMMANDS: Final = MappingProxyType(
         "proxies": "Show which proxies are connected and whether they hold what they shall.",
         "explain": "Explain what becomes of a request: who asks, by which rule, and where it goes.",
         "confirm-removals": "Let removals go that are withheld because they are many.",
+        "apply": "Make objects of the config API what manifests say.",
+        "diff": "Show what apply would change.",
+        "delete": "Remove objects of the config API.",
+        "get": "Show objects of the config API, as kubectl does.",
+        "describe": "Show objects of the config API in all detail, and what serves them.",
+        "watch": "Print what happens to objects of the config API, as it happens.",
+        "config": "Choose which control plane the commands above call.",
+        "completion": "Print what makes a shell complete the words of this command.",
         "validate": "Check manifests without a server.",
         "backup": "Copy the database of the store, also while it is in use.",
         "restore": "Put a backup in the place of the database of the store.",
     }
 )
 """The verbs and what `isthmus --help` says about them; each is the `command` of the module of its name, _ for -."""
+
+_API: Final = frozenset({"apply", "diff", "delete", "get", "describe", "watch", "config", "completion"})
+"""Verbs that are clients of the config API; their modules are in `controlplane.cli.api`."""
 
 _HIDDEN: Final = frozenset({"authz-worker"})
 """Verbs that programs use, and `isthmus --help` does not tell of."""
@@ -51,7 +62,8 @@ class _Commands(click.Group):
         # gRPC's core writes to stderr in a form of its own; what a person needs to know of it, Python says too. This is
         # read once, when gRPC is loaded.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        command = import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
+        package = f"{__name__}.api" if cmd_name in _API else __name__
+        command = import_module(f"{package}.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101 -- narrows what import_module cannot type
         return command
 
@@ -64,7 +76,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(130)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            # click knows what to do when nobody reads any more.
             raise
         except Exception as error:
             if os.environ.get("ISTHMUS_TRACEBACK"):

@@ -1,14 +1,12 @@
 """The demo API server: where its program is, and its registration.
 
 In: an address and a CA. Out: one manifest file. Law: the file is rewritten only while it is exactly what was generated;
-once somebody has changed or deleted it, it is theirs. Its first line carries the hash of the rest, so that a stop at
-no moment can part the two.
+once somebody has changed or deleted it, it is theirs.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Final
 
 import controlplane
 from controlplane.cli import files
+from controlplane.cli.generated import is_generated, stamped
 from controlplane.cli.workspace import Workspace, read_state, write_state
 from controlplane.settings.address import Address
 
@@ -26,6 +25,7 @@ FIRST_PATH: Final = f"/apis/{GROUP}/v1beta1/clusterservicebrokers"
 
 _NAME: Final = "servicecatalog"
 _FILE: Final = "servicecatalog.yaml"
+_NOTICE: Final = "Written by Isthmus; once you change or delete this file it is left alone."
 
 
 def source() -> Path | None:
@@ -71,7 +71,7 @@ def manifest(address: Address, ca_bundle: bytes) -> bytes:
     ]
     # Block style without aliases: a person is to read and change this.
     body = "---\n".join(files.as_yaml(document) for document in documents).encode()
-    return _stamp(body) + body
+    return stamped(_NOTICE, body)
 
 
 def _service(address: Address, where: Mapping[str, object]) -> list[dict[str, object]]:
@@ -102,7 +102,7 @@ def seed(workspace: Workspace, content: bytes) -> bool:
     state = read_state(workspace)
     if not path.exists() and state.demo_seeded:
         return False
-    if path.exists() and not _generated(path):
+    if path.exists() and not is_generated(path.read_bytes()):
         return False
     if not path.exists() or path.read_bytes() != content:
         files.write(path, content)
@@ -113,17 +113,7 @@ def seed(workspace: Workspace, content: bytes) -> bool:
 def withdraw(workspace: Workspace) -> None:
     """Removes the manifest if it is the generated one; the next `seed` brings it back."""
     path = workspace.manifests / _FILE
-    if path.exists() and _generated(path):
+    if path.exists() and is_generated(path.read_bytes()):
         # In this order a stop in between leaves a file that `seed` knows; in the other it would look deleted.
         write_state(workspace, replace(read_state(workspace), demo_seeded=False))
         path.unlink()
-
-
-def _stamp(body: bytes) -> bytes:
-    digest = hashlib.sha256(body).hexdigest()
-    return f"# Written by Isthmus; once you change or delete this file it is left alone. sha256:{digest}\n".encode()
-
-
-def _generated(path: Path) -> bool:
-    stamp, newline, body = path.read_bytes().partition(b"\n")
-    return stamp + newline == _stamp(body)

@@ -1,7 +1,7 @@
 """What has to be written before any program is started: certificates, a kubeconfig, settings, Envoy's bootstrap.
 
-In: a workspace and where the front door listens. Out: files. Law: a setting that could not be used is said here, and
-what the operating system refuses is a sentence about the folder.
+In: a workspace and where the front door listens. Out: files. Law: a setting that could not be used is said here, what
+a person has made of the settings stays, and what the operating system refuses is a sentence about the folder.
 """
 
 from __future__ import annotations
@@ -9,14 +9,34 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
+
+import yaml
 
 from controlplane.cli import files, kubeconfig, pki, workspace
+from controlplane.cli.generated import is_generated, stamped
 from controlplane.cli.workspace import Workspace
 from controlplane.errors import StartError
 from controlplane.settings.address import Address
-from controlplane.settings.load import load
+from controlplane.settings.load import checked, load
+from controlplane.settings.settings import Settings
 from controlplane.translation.bootstrap import bootstrap
+from controlplane.translation.own_tls import own_tls
+
+_NOTICE: Final = "Written by Isthmus at every start, until you change it."
+# Of files without a hash, which had no store and no config API either.
+_EARLIER: Final = b"# Written by Isthmus at every start; copy it to change it."
+_SINCE: Final = ("store", "config")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings of the control plane, and what their file is to hold; None: it is somebody's, and stays."""
+
+    settings: Settings
+    file: bytes | None
 
 
 @contextmanager
@@ -48,27 +68,49 @@ def credentials(opened: Workspace, address: str, url: str, now: datetime.datetim
     files.write(opened.kubeconfig, kubeconfig.render(url, authority, users).encode(), mode=0o600)
 
 
-def configuration(
-    opened: Workspace,
-    address: str,
-    port: int,
-    core: Mapping[str, str],
-    *,
-    node_id: str,
-    into: Path,
-    authz_workers: int = 0,
-) -> None:
-    """Writes the settings of the control plane, and to the file `into` the bootstrap of its Envoy, called `node_id`.
+def configuration(opened: Workspace, wanted: Mapping[str, Any]) -> Configuration:
+    """The settings `wanted` (`workspace.settings_document`), or those of the file that a person has changed.
 
     Raises:
         SettingsError: when a setting cannot be used.
+        OSError: when the file is there and cannot be read.
+    """
+    path = opened.config
+    if path.exists() and not _written_here(opened, path.read_bytes()):
+        return Configuration(load(path), None)
+    return Configuration(
+        checked(wanted, str(path), opened.root), stamped(_NOTICE, files.as_yaml(dict(wanted)).encode())
+    )
+
+
+def write(opened: Workspace, configured: Configuration, *, node_id: str, into: Path) -> None:
+    """Writes the settings, and to the file `into` the bootstrap of their Envoy, called `node_id`.
+
+    Raises:
         OSError: when a folder cannot be written.
     """
-    comment = "Written by Isthmus at every start; copy it to change it."
-    workspace.write_yaml(
-        opened.config, workspace.settings_document(opened, address, port, core, authz_workers), comment
-    )
-    loaded = load(opened.config)
+    if configured.file is not None:
+        files.write(opened.config, configured.file)
+    xds, envoy = configured.settings.xds, configured.settings.envoy
     admin = Address(path=str(opened.sockets / "envoy.sock"))
-    static = bootstrap(loaded.xds.reached_at, node_id=node_id, node_cluster="isthmus", admin=admin)
-    workspace.write_yaml(into, static, comment)
+    static = bootstrap(xds.reached_at, node_id=node_id, node_cluster="isthmus", admin=admin, tls=own_tls(xds, envoy))
+    workspace.write_yaml(into, static, "Written by Isthmus at every start; copy it to change it.")
+
+
+def _written_here(opened: Workspace, content: bytes) -> bool:
+    if is_generated(content):
+        return True
+    notice, _, body = content.partition(b"\n")
+    if notice != _EARLIER:
+        return False
+    # What was written then follows from these; what differs from it, a person wrote.
+    try:
+        found = yaml.safe_load(body)
+        door, core, workers = found["frontDoor"], found.get("core", {}), found["authorization"].get("workers", 0)
+        sockets = Path(found["xds"]["listen"].removeprefix("unix:")).parent
+        again = workspace.settings_document(
+            Workspace(opened.root, sockets), door["address"], door["port"], core, workers
+        )
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return False
+    return body == files.as_yaml({name: value for name, value in again.items() if name not in _SINCE}).encode()

@@ -7,26 +7,30 @@ from __future__ import annotations
 
 import errno
 import socket
+from pathlib import Path
 
 from controlplane.errors import StartError
 
 
-def require(address: str, port: int) -> None:
+def require(address: str, port: int, *, settings: Path | None = None) -> None:
     """Returns when `address` (an IP address) and `port` can be listened on.
 
     Raises:
-        StartError: when they cannot, with the option that helps.
+        StartError: when they cannot, with the option that helps, or the setting where a file of `settings` has them.
     """
+    by = {name: f"--{name}" if settings is None else f"frontDoor.{name} in {settings}" for name in ("address", "port")}
     shown = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     try:
         _listen(address, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise StartError(f"{shown} is taken; choose another with --port") from error
+            raise StartError(f"{shown} is taken; choose another with {by['port']}") from error
         if error.errno == errno.EACCES:
-            raise StartError(f"{shown} needs rights this user has not; choose one above 1023 with --port") from error
+            raise StartError(
+                f"{shown} needs rights this user has not; choose one above 1023 with {by['port']}"
+            ) from error
         reason = error.strerror or type(error).__name__
-        raise StartError(f"{shown} cannot be listened on ({reason}); choose another with --address") from error
+        raise StartError(f"{shown} cannot be listened on ({reason}); choose another with {by['address']}") from error
 
 
 def free(address: str) -> int:

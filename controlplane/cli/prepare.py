@@ -1,7 +1,8 @@
 """`isthmus prepare`: what programs in containers start from, one folder a program; nothing is started.
 
-In: a folder, the front door's port, where Unix sockets will be. Out: certificates, settings, Envoy's bootstrap and a
-kubeconfig. Law: a program's folder holds no key but its own, and certificates that are good stay as they are.
+In: a folder, the front door's port, where Unix sockets and the store will be. Out: certificates, settings, Envoy's
+bootstrap and a kubeconfig. Law: a program's folder holds no key but its own, and certificates that are good stay as
+they are.
 
     pki/             all keys and certificates, kept between runs
     kubeconfig       contexts admin and alice
@@ -14,13 +15,14 @@ kubeconfig. Law: a program's folder holds no key but its own, and certificates t
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import click
 
-from controlplane.cli import demo, files, groundwork, kubeconfig
+from controlplane.cli import demo, files, groundwork, kubeconfig, workspace
 from controlplane.cli.workspace import Workspace
 from controlplane.settings.address import Address
 
@@ -34,6 +36,8 @@ _CONTROL_PLANE: Final = (
     "front-proxy-client.key",
 )
 _OTHERS: Final = "local"
+# There is one control plane: what Envoy knows has to last until that one has been replaced by the next.
+_KEPT_VERDICTS: Final[Mapping[str, object]] = MappingProxyType({"verdictCache": {"ttl": "1m"}})
 _DEMO: Final = ("servicecatalog.crt", "servicecatalog.key", "front-proxy-ca.crt")
 
 
@@ -61,24 +65,31 @@ def _host_port(_context: click.Context, _parameter: click.Parameter, value: str 
     type=click.Path(path_type=Path),
     help="The folder for Unix sockets that the control plane and Envoy will share.",
 )
+@click.option(
+    "--store",
+    default=Path("/var/lib/isthmus/store"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The folder, the control plane's own, for the database of the config API and its socket.",
+)
 @click.option("--demo", "demo_at", metavar="HOST:PORT", callback=_host_port, help="Register the demo API server there.")
-def command(directory: Path, port: int, sockets: Path, demo_at: Address | None) -> None:
+def command(directory: Path, port: int, sockets: Path, store: Path, demo_at: Address | None) -> None:
     """Write what programs in containers start from, and start nothing.
 
     The front door will listen on every address of Envoy's container; the kubeconfig expects its port at 127.0.0.1.
     """
     root = directory.absolute()
     whole = Workspace(root, sockets.absolute())
-    control_plane = Workspace(root / "control-plane", whole.sockets)
+    control_plane = Workspace(root / "control-plane", whole.sockets, store.absolute())
     with groundwork.refusals_said(root):
         for folder in (root, control_plane.root, control_plane.manifests / _OTHERS, root / "envoy"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         now = datetime.datetime.now(datetime.UTC)
         groundwork.credentials(whole, _EVERYWHERE, kubeconfig.url(_EVERYWHERE, port), now)
         _hand(whole, _CONTROL_PLANE, control_plane.pki)
-        groundwork.configuration(
-            control_plane, _EVERYWHERE, port, {}, node_id="isthmus", into=root / "envoy" / "envoy.yaml"
-        )
+        wanted = {**workspace.settings_document(control_plane, _EVERYWHERE, port, {}), **_KEPT_VERDICTS}
+        configured = groundwork.configuration(control_plane, wanted)
+        groundwork.write(control_plane, configured, node_id="isthmus", into=root / "envoy" / "envoy.yaml")
         if demo_at is None:
             demo.withdraw(control_plane)
             return

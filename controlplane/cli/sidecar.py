@@ -22,7 +22,7 @@ from controlplane.cli import beside, envoy, groundwork, ports, workspace
 from controlplane.cli.beside import Options
 from controlplane.cli.delegated import Cluster
 from controlplane.cli.draining import drained
-from controlplane.cli.supervise import Program, Supervisor, launch
+from controlplane.cli.supervise import Program, Supervisor, launch, once_there
 from controlplane.cli.workspace import Workspace
 from controlplane.errors import StartError
 from controlplane.process import until_one_ends
@@ -32,7 +32,6 @@ from controlplane.settings.settings import Settings
 from controlplane.translation.bootstrap import bootstrap
 from controlplane.translation.own_tls import own_tls
 
-_LOOK_SECONDS: Final = 0.05
 # Envoy closes its connections over this time; requests under way may take as long, watches are cut then.
 _DRAIN_SECONDS: Final = 5
 
@@ -152,14 +151,8 @@ async def _run(
 
 
 async def _supervise(supervisor: Supervisor, xds: Address) -> None:
-    # An Envoy that finds no control plane tries again only after its own back-off, up to seconds later.
-    while not _there(xds):  # noqa: ASYNC110 -- the file system sets no event
-        await asyncio.sleep(_LOOK_SECONDS)
+    await once_there(xds)
     await supervisor.run()
-
-
-def _there(xds: Address) -> bool:
-    return not xds.path or Path(xds.path).is_socket()
 
 
 def _settings(options: Options, config: Path | None, opened: Workspace, cluster: Mapping[str, Any]) -> Settings:

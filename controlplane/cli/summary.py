@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controlplane.cli import demo
+from controlplane.settings.address import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The front door and the folder that describes it; `sample` is a manifest of demo objects, if there is one."""
+    """The front door and the folder that describes it; `sample` is a manifest of demo objects, if there is one.
+
+    `isthmus` is the command as it is typed here, `config_api` where the config API is (None: there is none) and
+    `changed` whether a person has made the settings theirs.
+    """
 
     url: str
     folder: Path
     demo: bool
     kubectl: bool
     sample: Path | None
+    isthmus: str
+    config_api: Address | None
+    changed: bool = False
 
 
 def render(rows: Iterable[Row], front: Front, here: Path) -> str:
@@ -41,14 +49,30 @@ def render(rows: Iterable[Row], front: Front, here: Path) -> str:
     pids = max(len(str(row.pid)) for row in rows)
     lines = [f"{row.name:<{names}}  pid {row.pid:<{pids}}  {row.reached}" for row in rows]
     kubeconfig = front.folder / "kubeconfig"
-    lines += ["", f"kubeconfig: {shown(kubeconfig, here)} (contexts admin, alice)", "", "Try:"]
-    lines += [f"  {command}" for command in (_kubectl(front, here) if front.kubectl else _curl(front, here))]
-    return "\n".join(lines)
+    lines += ["", f"kubeconfig: {shown(kubeconfig, here)} (contexts admin, alice)"]
+    if front.config_api is not None:
+        lines.append(f"config API: {at(front.config_api, here)} (gRPC)")
+    if front.changed:
+        lines.append(f"settings:   {shown(front.folder / 'config.yaml', here)} (changed by you, and left as it is)")
+    commands = [*(_kubectl(front, here) if front.kubectl else _curl(front, here)), *_isthmus(front, here)]
+    return "\n".join([*lines, "", "Try:", *(f"  {command}" for command in commands)])
 
 
 def shown(path: Path, here: Path) -> str:
     """The path as a person in the folder `here` writes it."""
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def at(address: Address, here: Path) -> str:
+    """The address as a person in the folder `here` writes it."""
+    return shown(Path(address.path), here) if address.path else str(address)
+
+
+def _isthmus(front: Front, here: Path) -> list[str]:
+    # These are the settings that the command looks for by itself.
+    settings = shown(front.folder / "config.yaml", here)
+    where = "" if settings == ".isthmus/config.yaml" else f" --config {shlex.quote(settings)}"
+    return [f"{shlex.quote(front.isthmus)} status{where}"]
 
 
 def _kubectl(front: Front, here: Path) -> list[str]:

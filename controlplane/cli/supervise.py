@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from controlplane.children import GRACE, Backoff, Process, end, outcome, tethered
+from controlplane.settings.address import Address
 
 _LOG_TAIL: Final = 4096
+_LOOK_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,19 @@ async def launch(program: Program) -> asyncio.subprocess.Process:
         )
     finally:
         os.close(log)
+
+
+async def once_there(address: Address) -> None:
+    """Returns when something is, or was, listening at a Unix socket; at once for TCP, which shows nothing.
+
+    An Envoy that finds no control plane tries again only after its own back-off, up to seconds later.
+    """
+    while not _there(address):  # noqa: ASYNC110 -- the file system sets no event
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _there(address: Address) -> bool:
+    return not address.path or Path(address.path).is_socket()
 
 
 def last_line(log: Path) -> str:

@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,49 +21,58 @@ from typing import Final
 import click
 
 from controlplane.cli import demo, envoy, groundwork, kubeconfig, pki, ports, summary, workspace
-from controlplane.cli.supervise import Program, Supervisor, launch
+from controlplane.cli.groundwork import Configuration
+from controlplane.cli.supervise import Program, Supervisor, launch, once_there
 from controlplane.cli.workspace import Workspace
 from controlplane.errors import StartError
 from controlplane.settings.address import Address
 
 _FIRST_ANSWER_SECONDS: Final = 60.0
 _BETWEEN_ATTEMPTS_SECONDS: Final = 0.05
+_ADDRESS: Final = "127.0.0.1"
+_PORT: Final = 8443
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asked for; `address` is an IP address, `core` maps onto the setting of that name."""
+    """What the command line asked for, None where it says nothing; `core` maps onto the setting of that name."""
 
-    directory: Path
-    address: str
-    port: int
-    demo: bool
-    concurrency: int | None
-    core: tuple[tuple[str, str], ...]
-    authz_workers: int = 0
+    demo: bool = True
+    concurrency: int | None = None
+    address: str | None = None
+    port: int | None = None
+    core: tuple[tuple[str, str], ...] = ()
+    authz_workers: int | None = None
 
     @property
-    def url(self) -> str:
-        """The front door as a client on this machine reaches it."""
-        return kubeconfig.url(self.address, self.port)
+    def settings(self) -> Mapping[str, str]:
+        """The options given that are settings, and the names of these."""
+        said = {
+            "--address": ("frontDoor.address", self.address),
+            "--port": ("frontDoor.port", self.port),
+            "--core": ("core", self.core or None),
+            "--authz-workers": ("authorization.workers", self.authz_workers),
+        }
+        return {option: setting for option, (setting, value) in said.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be run, where each program is reached, and the path whose answer proves that everything works.
 
-    `envoy` is the one of the programs that needs the control plane's socket before it starts.
+    `envoy` is the one of the programs that needs the control plane at `xds` before it starts.
     """
 
     programs: tuple[tuple[Program, str], ...]
     envoy: Program
+    xds: Address
     first_path: str
     front: summary.Front
 
 
-def _ip(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+def _ip(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     try:
-        return str(ipaddress.ip_address(value))
+        return None if value is None else str(ipaddress.ip_address(value))
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is no IP address; an example is 127.0.0.1") from error
 
@@ -76,29 +85,27 @@ def _ip(_context: click.Context, _parameter: click.Parameter, value: str) -> str
     type=click.Path(path_type=Path),
     help="The folder for certificates, manifests, logs and the kubeconfig.",
 )
-@click.option("--address", default="127.0.0.1", show_default=True, callback=_ip, help="The IP address to listen on.")
-@click.option("--port", default=8443, show_default=True, type=click.IntRange(1, 65535), help="The port to listen on.")
+@click.option("--address", callback=_ip, help=f"The IP address to listen on (default: {_ADDRESS}).")
+@click.option("--port", type=click.IntRange(1, 65535), help=f"The port to listen on (default: {_PORT}).")
 @click.option("--demo/--no-demo", default=True, help="Run and register the demo API server (default: yes).")
 @click.option("--core", metavar="URL", help="The API server that everything unregistered goes to, https://HOST:PORT.")
 @click.option("--core-ca-file", type=click.Path(dir_okay=False, path_type=Path), help="The CA of the core (PEM).")
 @click.option("--concurrency", type=click.IntRange(1), help="Envoy's worker threads (default: one a CPU).")
 @click.option(
     "--authz-workers",
-    default=0,
-    show_default=True,
     type=click.IntRange(0),
-    help="How many processes decide about requests; 0: the control plane does.",
+    help="How many processes decide about requests (default: 0, the control plane does).",
 )
 def command(
     directory: Path,
-    address: str,
-    port: int,
+    address: str | None,
+    port: int | None,
     *,
     demo: bool,
     core: str | None,
     core_ca_file: Path | None,
     concurrency: int | None,
-    authz_workers: int,
+    authz_workers: int | None,
 ) -> None:
     """Run everything on this machine: control plane, Envoy and a demo API server."""
     if core_ca_file is not None and core is None:
@@ -106,26 +113,29 @@ def command(
     upstream = {"server": core} if core else {}
     if core_ca_file is not None:
         upstream["caFile"] = str(core_ca_file.absolute())
-    options = Options(directory, address, port, demo, concurrency, tuple(upstream.items()), authz_workers)
-    with workspace.opened(options.directory) as opened, groundwork.refusals_said(opened.root):
+    options = Options(
+        demo=demo,
+        concurrency=concurrency,
+        address=address,
+        port=port,
+        core=tuple(upstream.items()),
+        authz_workers=authz_workers,
+    )
+    with workspace.opened(directory) as opened, groundwork.refusals_said(opened.root):
         plan = _prepare(options, opened)
         asyncio.run(_run(plan, opened))
 
 
 def _prepare(options: Options, opened: Workspace) -> Plan:
-    ports.require(options.address, options.port)
+    configured = _configured(options, opened)
+    settings, door = configured.settings, configured.settings.front_door
+    assert door is not None  # noqa: S101 -- narrows what _configured has seen to
+    url = kubeconfig.url(door.address, door.port)
+    ports.require(door.address, door.port, settings=opened.config if configured.file is None else None)
     program = envoy.find()
     version = envoy.version(program)
-    groundwork.credentials(opened, options.address, options.url, datetime.datetime.now(datetime.UTC))
-    groundwork.configuration(
-        opened,
-        options.address,
-        options.port,
-        dict(options.core),
-        node_id="isthmus-up",
-        into=opened.bootstrap,
-        authz_workers=options.authz_workers,
-    )
+    groundwork.credentials(opened, door.address, url, datetime.datetime.now(datetime.UTC))
+    groundwork.write(opened, configured, node_id="isthmus-up", into=opened.bootstrap)
 
     concurrency = () if options.concurrency is None else ("--concurrency", str(options.concurrency))
     # No hot restart: it would take shared memory and sockets of a number that two Envoys on one machine fight over.
@@ -136,26 +146,50 @@ def _prepare(options: Options, opened: Workspace) -> Plan:
     programs = [
         (
             Program("control plane", serve, workspace.rotate(opened.logs / "control-plane.log")),
-            summary.shown(opened.sockets / "xds.sock", here),
+            summary.at(settings.xds.listen, here),
         ),
-        (data_plane, options.url),
+        (data_plane, url),
     ]
     example, registered = demo.source() if options.demo else None, False
     if example is None:
         demo.withdraw(opened)
     else:
         port, registered = _register(opened)
+        # Somebody's settings may have another folder of manifests.
+        registered = registered and settings.manifests == opened.manifests
         reached = f"https://127.0.0.1:{port} (demo API server, {_registered_as(opened, registered=registered)})"
         programs.append((_demo_program(opened, example, port), reached))
     sample = example / "manifests" / "sample.yaml" if example is not None else None
     front = summary.Front(
-        url=options.url,
+        url=url,
         folder=opened.root,
         demo=registered,
         kubectl=shutil.which("kubectl") is not None,
         sample=sample if sample is not None and sample.is_file() else None,
+        isthmus="isthmus"
+        if shutil.which("isthmus")
+        else summary.shown(Path(sys.executable).with_name("isthmus"), here),
+        config_api=settings.config.listen if settings.config is not None else None,
+        changed=configured.file is None,
     )
-    return Plan(tuple(programs), data_plane, demo.FIRST_PATH if registered else "/version", front)
+    return Plan(tuple(programs), data_plane, settings.xds.listen, demo.FIRST_PATH if registered else "/version", front)
+
+
+def _configured(options: Options, opened: Workspace) -> Configuration:
+    """The settings to start with; what the command line says goes into the file, or is refused where it cannot."""
+    wanted = workspace.settings_document(
+        opened, options.address or _ADDRESS, options.port or _PORT, dict(options.core), options.authz_workers or 0
+    )
+    configured = groundwork.configuration(opened, wanted)
+    if configured.file is None:
+        for option, setting in options.settings.items():
+            raise StartError(
+                f"{opened.config} was changed by hand and is left as it is, so {option} would do nothing; set "
+                f"{setting} there, or delete the file to have it written anew"
+            )
+    if configured.settings.front_door is None:
+        raise StartError(f"{opened.config} has no front door; set frontDoor, or run it with: isthmus sidecar --config")
+    return configured
 
 
 def _register(opened: Workspace) -> tuple[int, bool]:
@@ -201,7 +235,7 @@ async def _run(plan: Plan, opened: Workspace) -> None:
         )
         for program, _ in plan.programs
     ]
-    runs = [asyncio.create_task(_supervise(supervisor, plan, opened)) for supervisor in supervisors]
+    runs = [asyncio.create_task(_supervise(supervisor, plan)) for supervisor in supervisors]
     announced = asyncio.create_task(_announce(plan, opened, supervisors))
     stopped = asyncio.create_task(stop.wait())
     tasks = (announced, stopped, *runs)
@@ -218,11 +252,9 @@ async def _run(plan: Plan, opened: Workspace) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _supervise(supervisor: Supervisor, plan: Plan, opened: Workspace) -> None:
+async def _supervise(supervisor: Supervisor, plan: Plan) -> None:
     if supervisor.program is plan.envoy:
-        # An Envoy that finds no control plane tries again only after its own back-off, up to seconds later.
-        while not (opened.sockets / "xds.sock").is_socket():  # noqa: ASYNC110 -- the file system sets no event
-            await asyncio.sleep(_BETWEEN_ATTEMPTS_SECONDS)
+        await once_there(plan.xds)
     await supervisor.run()
 
 

@@ -6,7 +6,8 @@ never overwritten, and Unix sockets are in a folder that only this user can ente
     pki/            keys and certificates, kept between starts
     manifests/      what is registered; watched, yours to change
     kubeconfig      contexts admin and alice
-    config.yaml     the settings of the control plane, written at every start
+    config.yaml     the settings of the control plane, written at every start until you change them
+    isthmus.db      what clients of the config API have written, kept between starts; its backups are in backups/
     envoy.yaml      Envoy's bootstrap, written at every start
     logs/           one log a program; the run before has the suffix .1
     run/            Unix sockets (a link to a short path when this one is too long for a socket)
@@ -17,9 +18,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,16 +34,21 @@ from controlplane.errors import StartError
 
 # sockaddr_un.sun_path is 108 bytes with its closing NUL on Linux; this is the longest name put into the folder.
 _UNIX_PATH_LIMIT: Final = 107
-_LONGEST_SOCKET: Final = "authorization.sock"
+_LONGEST_SOCKET: Final = "authorization.sock.256"
 _SHORT_PREFIX: Final = "isthmus-"
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The folder, absolute, and the short folder its sockets are in."""
+    """The folder, absolute, and the short folder its sockets are in.
+
+    `store` is a folder for the control plane alone, of the database and of the socket by which it is written; None: the
+    two above do, because nobody else uses them.
+    """
 
     root: Path
     sockets: Path
+    store: Path | None = None
 
     @property
     def pki(self) -> Path:
@@ -66,6 +74,16 @@ class Workspace:
     def config(self) -> Path:
         """The settings file."""
         return self.root / "config.yaml"
+
+    @property
+    def database(self) -> Path:
+        """The database of what clients write."""
+        return (self.store or self.root) / "isthmus.db"
+
+    @property
+    def config_socket(self) -> Path:
+        """The socket of the config API."""
+        return (self.store or self.sockets) / "config.sock"
 
     @property
     def bootstrap(self) -> Path:
@@ -138,6 +156,10 @@ def settings_document(
         document[face] = {"listen": f"unix:{workspace.sockets / face}.sock"}
     if authz_workers:
         document["authorization"] = {"listen": f"unix:{workspace.sockets}/authorization.sock", "workers": authz_workers}
+    database = workspace.database
+    named = database.relative_to(workspace.root) if database.is_relative_to(workspace.root) else database
+    document["store"] = {"sqlite": {"path": str(named)}}
+    document["config"] = {"listen": f"unix:{workspace.config_socket}"}
     return document
 
 
@@ -191,13 +213,28 @@ def _sockets(root: Path) -> Path:
     _drop_short(run)
     if len(os.fsencode(run / _LONGEST_SOCKET)) > _UNIX_PATH_LIMIT:
         shutil.rmtree(run, ignore_errors=True)
-        short = Path(tempfile.mkdtemp(prefix=_SHORT_PREFIX))
+        short = _short(root)
         run.symlink_to(short)
         return short
     run.mkdir(mode=0o700, exist_ok=True)
     run.chmod(0o700)
     _clear(run)
     return run
+
+
+def _short(root: Path) -> Path:
+    """A short private folder, the same at every start, so that settings which somebody has changed still name it."""
+    name = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    short = Path(tempfile.gettempdir()) / f"{_SHORT_PREFIX}{name}"
+    try:
+        short.mkdir(mode=0o700)
+    except FileExistsError:
+        found = short.lstat()
+        # Everybody may have made it: only a folder of this user's own, closed to others, is taken.
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            return Path(tempfile.mkdtemp(prefix=_SHORT_PREFIX))
+        _clear(short)
+    return short
 
 
 def _clear(sockets: Path) -> None:

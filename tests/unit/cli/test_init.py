@@ -11,7 +11,9 @@ from controlplane import __version__
 from controlplane.cli import main
 from controlplane.errors import SettingsError, StartError
 
-VERBS = ("up", "serve", "prepare", "bootstrap", "status", "proxies", "explain", "confirm-removals", "validate")
+SERVER_VERBS = ("up", "serve", "prepare", "bootstrap", "status", "proxies", "explain", "confirm-removals", "validate")
+API_VERBS = ("apply", "diff", "delete", "get", "describe", "watch", "config", "completion")
+VERBS = SERVER_VERBS + API_VERBS
 
 
 def running(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> CliRunner:

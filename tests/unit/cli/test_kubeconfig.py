@@ -2,6 +2,7 @@
 
 import base64
 
+import pytest
 import yaml
 
 from controlplane.cli import kubeconfig
@@ -34,3 +35,17 @@ def test_certificates_are_embedded() -> None:
     assert base64.b64decode(cluster["cluster"]["certificate-authority-data"]) == b"ca"
     assert base64.b64decode(alice["client-certificate-data"]) == b"alice certificate"
     assert base64.b64decode(alice["client-key-data"]) == b"alice key"
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("127.0.0.1", "https://127.0.0.1:8443"),
+        ("0.0.0.0", "https://127.0.0.1:8443"),  # noqa: S104 -- nothing listens here
+        ("::", "https://[::1]:8443"),
+        ("2001:db8::1", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_the_front_door_is_reached_at_an_address_clients_can_use(address: str, url: str) -> None:
+    """Listening everywhere is reached on the loopback; IPv6 gets its brackets."""
+    assert kubeconfig.url(address, 8443) == url

@@ -44,6 +44,33 @@ def test_the_settings_can_be_used(prepared: Path) -> None:
     assert all(path is not None and path.exists() for path in named)
 
 
+def test_the_config_api_is_the_control_planes_own(prepared: Path) -> None:
+    """Envoy's container sees the other sockets, and neither the one by which is written nor the database."""
+    loaded = load(prepared / "control-plane" / "config.yaml")
+
+    assert loaded.config is not None
+    assert str(loaded.config.listen) == "unix:/var/lib/isthmus/store/config.sock"
+    assert loaded.store is not None
+    assert loaded.store.sqlite.path == Path("/var/lib/isthmus/store/isthmus.db")
+    assert loaded.xds.listen.path.startswith("/run/isthmus/")
+
+
+def test_verdicts_outlast_a_restart_of_the_one_control_plane(prepared: Path) -> None:
+    """A container that is replaced takes some seconds."""
+    assert load(prepared / "control-plane" / "config.yaml").verdict_cache.ttl == datetime.timedelta(minutes=1)
+
+
+def test_settings_that_somebody_has_changed_stay(prepared: Path) -> None:
+    """A person's settings are what the next start has, and Envoy's bootstrap fits them."""
+    config = prepared / "control-plane" / "config.yaml"
+    config.write_text(config.read_text().replace("/run/isthmus/xds.sock", "/run/isthmus/other.sock"))
+    text = config.read_text()
+
+    assert prepare(prepared, "--port", "9443", "--demo", "servicecatalog:6443").exit_code == 0
+    assert config.read_text() == text
+    assert "/run/isthmus/other.sock" in (prepared / "envoy" / "envoy.yaml").read_text()
+
+
 def test_the_bootstrap_leads_to_the_control_plane(prepared: Path) -> None:
     """Envoy's folder holds its bootstrap and nothing else."""
     bootstrap = yaml.safe_load((prepared / "envoy" / "envoy.yaml").read_text())

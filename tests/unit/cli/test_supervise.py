@@ -4,6 +4,7 @@ import asyncio
 import os
 import select
 import signal
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from controlplane.children import Process, end
-from controlplane.cli.supervise import Program, Supervisor, last_line, launch
+from controlplane.cli.supervise import Program, Supervisor, last_line, launch, once_there
+from controlplane.settings.address import Address
 
 IGNORES_SIGTERM = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -231,3 +233,15 @@ def test_the_last_line_that_says_something_is_found(tmp_path: Path) -> None:
 def test_a_log_without_a_word_is_said_so(tmp_path: Path) -> None:
     """An empty or missing log is told as such."""
     assert last_line(tmp_path / "missing") == "it said nothing"
+
+
+async def test_a_socket_is_waited_for(tmp_path: Path) -> None:
+    """Whoever needs a socket starts once it is there; TCP shows nothing and is not waited for."""
+    path = tmp_path / "xds.sock"
+    waiting = asyncio.create_task(once_there(Address(path=str(path))))
+    await once_there(Address(host="127.0.0.1", port=1))
+
+    assert not waiting.done()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        await asyncio.wait_for(waiting, 20)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from controlplane.cli import envoy, main, ports
+from controlplane.cli import envoy, main, ports, workspace
 from controlplane.cli import up as up_module
 from controlplane.cli.summary import Front
 from controlplane.cli.supervise import Program, Supervisor, launch
-from controlplane.cli.up import Options
 from controlplane.cli.workspace import Workspace
 from controlplane.errors import StartError
+from controlplane.settings.address import Address
 
 
 def up(directory: Path, *arguments: str) -> Result:
@@ -119,8 +119,10 @@ async def test_a_front_door_that_never_answers_is_one_sentence(tmp_path: Path, m
         clock=time.monotonic,
         sleep=asyncio.sleep,
     )
-    front = Front("https://127.0.0.1:8443", tmp_path, demo=True, kubectl=True, sample=None)
-    plan = up_module.Plan(((program, "socket"),), program, "/version", front)
+    front = Front(
+        "https://127.0.0.1:8443", tmp_path, demo=True, kubectl=True, sample=None, isthmus="isthmus", config_api=None
+    )
+    plan = up_module.Plan(((program, "socket"),), program, Address(path="/socket"), "/version", front)
 
     with pytest.raises(StartError) as caught:
         await up_module._announce(plan, Workspace(tmp_path, tmp_path), [supervisor])
@@ -132,16 +134,44 @@ async def test_a_front_door_that_never_answers_is_one_sentence(tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    ("address", "url"),
+    ("arguments", "option", "setting"),
     [
-        ("127.0.0.1", "https://127.0.0.1:8443"),
-        ("0.0.0.0", "https://127.0.0.1:8443"),  # noqa: S104 -- nothing listens here
-        ("::", "https://[::1]:8443"),
-        ("2001:db8::1", "https://[2001:db8::1]:8443"),
+        (("--port", "9443"), "--port", "frontDoor.port"),
+        (("--address", "127.0.0.2"), "--address", "frontDoor.address"),
+        (("--core", "https://10.0.0.1"), "--core", "core"),
+        (("--authz-workers", "0"), "--authz-workers", "authorization.workers"),
     ],
 )
-def test_the_front_door_is_reached_at_an_address_clients_can_use(address: str, url: str) -> None:
-    """Listening everywhere is reached on the loopback; IPv6 gets its brackets."""
-    options = Options(Path(), address, 8443, demo=True, concurrency=None, core=())
+def test_an_option_that_changed_settings_would_ignore_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...], option: str, setting: str
+) -> None:
+    """A settings file that a person has made theirs is not written to, and an option is not silently dropped."""
+    text = mine(tmp_path)
+    result = CliRunner().invoke(main, ["up", "--directory", str(tmp_path), *arguments])
 
-    assert options.url == url
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"{tmp_path}/config.yaml was changed by hand and is left as it is, so {option} would do nothing; set {setting} "
+        "there, or delete the file to have it written anew\n"
+    )
+    assert (tmp_path / "config.yaml").read_text() == text
+
+
+def test_changed_settings_say_where_to_listen(tmp_path: Path) -> None:
+    """The port in the file is the one that is tried, and the remedy is the file."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        mine(tmp_path, port)
+        result = CliRunner().invoke(main, ["up", "--directory", str(tmp_path)])
+
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"127.0.0.1:{port} is taken; choose another with frontDoor.port in {tmp_path}/config.yaml\n",
+    )
+
+
+def mine(folder: Path, port: int = 8443) -> str:
+    """Puts settings there that nobody generated; returns their text."""
+    document = workspace.settings_document(Workspace(folder, folder / "run"), "127.0.0.1", port, {})
+    workspace.write_yaml(folder / "config.yaml", document, "Mine.")
+    return (folder / "config.yaml").read_text()

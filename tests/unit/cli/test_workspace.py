@@ -81,6 +81,34 @@ def test_a_short_folder_of_a_killed_run_is_removed(tmp_path: Path) -> None:
         assert not left.exists()
 
 
+def test_a_long_path_has_the_same_short_folder_at_every_start(tmp_path: Path) -> None:
+    """Settings that a person has changed go on naming sockets that are made."""
+    root = tmp_path / ("long" * 30)
+    seen = []
+    for _ in range(2):
+        with workspace.opened(root) as opened:
+            seen.append(opened.sockets)
+
+    assert seen[0] == seen[1]
+    assert len(str(seen[0] / "authorization.sock.256")) <= 107
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770])
+def test_a_short_folder_that_others_can_enter_is_not_taken(tmp_path: Path, mode: int) -> None:
+    """Whoever made it could put sockets of their own there."""
+    root = tmp_path / ("long" * 30)
+    with workspace.opened(root) as opened:
+        usual = opened.sockets
+    usual.mkdir()
+    usual.chmod(mode)
+    try:
+        with workspace.opened(root) as opened:
+            assert opened.sockets != usual
+            assert stat.S_IMODE(opened.sockets.stat().st_mode) == 0o700
+    finally:
+        usual.rmdir()
+
+
 def test_a_link_to_somewhere_else_only_loses_the_link(tmp_path: Path) -> None:
     """Nothing is deleted that was not made here."""
     mine = tmp_path / "mine"
@@ -118,7 +146,22 @@ def test_the_settings_can_be_loaded(tmp_path: Path, core: dict[str, str]) -> Non
     assert loaded.front_door.certificate_file == tmp_path / "w" / "pki" / "serving.crt"
     assert loaded.manifests == tmp_path / "w" / "manifests"
     assert loaded.xds.reached_at.path == str(tmp_path / "w" / "run" / "xds.sock")
+    assert loaded.config is not None
+    assert loaded.config.listen.path == str(tmp_path / "w" / "run" / "config.sock")
+    assert loaded.store is not None
+    assert loaded.store.sqlite.path == tmp_path / "w" / "isthmus.db"
     assert ("core" in yaml.safe_load(opened.config.read_text())) == bool(core)
+
+
+def test_a_store_of_its_own_has_the_database_and_its_socket(tmp_path: Path) -> None:
+    """Where others share the folder of the sockets, the socket by which one writes is not in it."""
+    document = workspace.settings_document(
+        workspace.Workspace(tmp_path, Path("/run/isthmus"), Path("/var/lib/store")), "127.0.0.1", 9443, {}
+    )
+
+    assert document["store"] == {"sqlite": {"path": "/var/lib/store/isthmus.db"}}
+    assert document["config"] == {"listen": "unix:/var/lib/store/config.sock"}
+    assert document["admin"] == {"listen": "unix:/run/isthmus/admin.sock"}
 
 
 def test_what_is_remembered_is_read_back(tmp_path: Path) -> None:
