@@ -41,9 +41,10 @@ FROM base
 COPY --from=dependencies /opt/python /opt/python
 COPY --from=isthmus /opt/isthmus /opt/isthmus
 ENV PATH=/opt/isthmus/bin:/opt/python/bin:$PATH PYTHONPATH=/opt/isthmus PYTHONDONTWRITEBYTECODE=1
-# An empty volume takes over the owner of the folder it is mounted on.
-RUN cd /var/lib && mkdir -p isthmus/control-plane isthmus/envoy isthmus/servicecatalog /run/isthmus \
-    && chmod 0700 isthmus /run/isthmus && chown -R 65532:65532 isthmus /run/isthmus
+# An empty volume takes over the owner of the folder it is mounted on. By the link commands find the settings themselves.
+RUN cd /var/lib && mkdir -p isthmus/control-plane isthmus/envoy isthmus/servicecatalog isthmus/store /run/isthmus \
+    && chmod 0700 isthmus isthmus/store /run/isthmus && chown -R 65532:65532 isthmus /run/isthmus \
+    && ln -s /etc/isthmus isthmus/.isthmus
 USER 65532:65532
 WORKDIR /var/lib/isthmus
 CMD ["isthmus", "--help"]

@@ -13,6 +13,8 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet -
 FAST := $(BIN)/python -m pytest -m "not live and not compose" --numprocesses auto --dist worksteal
 NONE_SELECTED := 5
 PROTOS := $(wildcard protos/controlplane/api/*/*.proto)
+# The protos of the last release, as buf reads them: what clients out there were built with.
+RELEASED := protos/released.binpb
 # The quick ones.
 BENCHMARKS := benchmarks/pipeline.py benchmarks/decisions.py
 
@@ -33,7 +35,7 @@ test: $(VENV)/dev upstream ## every test, against the real Envoy, kube-apiserver
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "live and not compose" $(ARGS) || [ $$? -eq $(NONE_SELECTED) ]
 
 .PHONY: test-compose
-test-compose: $(VENV)/dev compose-base wheels ## the tests of docker-compose.yml, with a dockerd of their own (needs root on Debian)
+test-compose: $(VENV)/dev upstream compose-base wheels ## the tests in containers, Compose stack and sidecars, with a dockerd of their own (needs root on Debian)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m compose $(ARGS)
 
 .PHONY: test-fast
@@ -41,11 +43,13 @@ test-fast: $(VENV)/dev ## the tests that need nothing but Python, properties wit
 	@$(FAST) $(ARGS)
 
 .PHONY: check
-check: $(VENV)/dev ## format, lint, types, import layers, generated code, lock files
+check: $(VENV)/dev ## format, lint, types, import layers, protos and generated code, lock files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/buf lint
+	@$(BIN)/buf breaking --against $(RELEASED)
 	@scratch=$$(mktemp -d) && $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$$scratch --pyi_out=$$scratch $(PROTOS) \
 		&& { diff -r -x __init__.py -x __pycache__ $$scratch/controlplane/api controlplane/api \
 		|| { echo "controlplane/api is not what protos/ makes; run: make protos"; exit 1; }; }; \
@@ -55,6 +59,10 @@ check: $(VENV)/dev ## format, lint, types, import layers, generated code, lock f
 .PHONY: protos
 protos: $(VENV)/dev ## generate controlplane/api from protos/
 	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $(PROTOS)
+
+.PHONY: protos-released
+protos-released: $(VENV)/dev ## at a release: keep protos/ as what later ones must not break
+	@$(BIN)/buf build --exclude-source-info --output $(RELEASED)
 
 .PHONY: docs
 docs: $(VENV)/dev ## write docs/settings-reference.md again from the code
@@ -90,7 +98,7 @@ bench-path: $(VENV)/dev upstream ## a request's way through Isthmus against the 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/path.py $(ARGS)
 
 .PHONY: upstream
-upstream: $(VENV)/dev ## build kube-apiserver, etcd, kubectl and sample-apiserver for the live tests
+upstream: $(VENV)/dev ## build kube-apiserver, etcd, kubectl, sample-apiserver and grpcurl for the live tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/upstream/build.py
 
 .PHONY: compose-base

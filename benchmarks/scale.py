@@ -35,8 +35,8 @@ from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from file_watcher import FileWatcher
 from pki import CertificateAuthority
-from registration import Watcher
 from stack import Process, Stack, registration
 
 SMALL = 10
@@ -216,7 +216,7 @@ def measured(fronts: Sequence[Front], rounds: int, when: str) -> Medians:
     """The medians by kind and size, in milliseconds, having printed all there is to say."""
     samples: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
     watched = []
-    watcher = Watcher()
+    watcher = FileWatcher()
     try:
         for turn in range(rounds):
             watched.append(watcher.milliseconds(turn))

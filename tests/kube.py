@@ -28,6 +28,8 @@ AUDIT_POLICY = {
     "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}],
 }
+# By which pods know it.
+NAME = "kubernetes.default.svc"
 # What a real server takes to start on a busy machine.
 _START = 3 * PATIENCE
 
@@ -50,7 +52,7 @@ class KubeApiServer:
         self._processes: list[Process] = []
         for name, authority in {"serving": self.serving, "clients": self.clients, "proxies": self.front_proxy}.items():
             (self.root / f"{name}-ca.crt").write_bytes(authority.certificate)
-        self.save("serving", self.serving.issue("kube", ip_addresses=["127.0.0.1"], client=False))
+        self.save("serving", self.serving.issue("kube", dns_names=[NAME], ip_addresses=["127.0.0.1"], client=False))
         self.save("accounts", self.serving.issue("service-accounts", client=False, server=False))
         self.save("proxy", self.front_proxy.issue("front-proxy-client", server=False))
         admin = self.save("admin", self.clients.issue("admin", organizations=["system:masters"], server=False))

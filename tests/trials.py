@@ -1,7 +1,7 @@
-"""How many examples a costly property is tried with.
+"""How often what is costly is tried.
 
-In: how many are enough to find what has been got wrong so far. Out: that many when $THOROUGH says so, as `make test`
-does, else a fifth, so that `make test-fast` stays fast. Law: no property is left out.
+In: how often is enough. Out: that many when $THOROUGH says so, as `make test` does, else a fifth, so that
+`make test-fast` stays fast. Law: nothing is left out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,6 @@ from typing import Final
 _SHARE: Final = 5
 
 
-def examples(enough: int) -> int:
-    """How many of them to try."""
+def trials(enough: int) -> int:
+    """How many examples, or changes, to try."""
     return enough if os.environ.get("THOROUGH") else enough // _SHARE

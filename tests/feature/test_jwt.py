@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import ssl
 import time
@@ -18,6 +19,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pki import CertificateAuthority
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from controlplane.auth.evidence import Failed, Recognised
@@ -25,6 +27,7 @@ from controlplane.auth.jwt.authenticators import REMEMBERED, JwtAuthenticators, 
 from controlplane.auth.jwt.configuration import ClaimMapping, Issuer, JwtIssuer
 from controlplane.auth.jwt.fetch import MOST_BYTES, FetchFailed, fetching
 from controlplane.auth.jwt.keys import VerificationKey
+from controlplane.auth.jwt.metrics import JwtMetrics
 from controlplane.auth.jwt.service_accounts import ServiceAccountTokens
 from controlplane.model.identity import UserInfo
 
@@ -447,3 +450,31 @@ async def test_google_may_leave_out_its_scheme() -> None:
     claims = {"iss": "accounts.google.com", "sub": "jane", "aud": "isthmus", "exp": 4_000_000_000}
     async with JwtAuthenticators(JwtConfiguration((entry,))) as authenticators:
         assert isinstance(await authenticators.authenticate(jwt.encode(claims, key, algorithm="ES256")), Recognised)
+
+
+async def test_fetches_and_judgements_are_counted(issuer: OpenIdIssuer) -> None:
+    """Each token once that was not judged a moment ago, and when keys were had, or not, the last time."""
+    registry, times = CollectorRegistry(), Times()
+    metrics = JwtMetrics(registry, lambda: 1000.0 + times.steady)
+    prefix = "apiserver_authentication_jwt_authenticator"
+    told = {"jwt_issuer_hash": f"sha256:{hashlib.sha256(issuer.url.encode()).hexdigest()}"}
+    judging = JwtAuthenticators(
+        of(issuer), clock=times.wall, timer=lambda: times.steady, pause=times.pause, metrics=metrics
+    )
+    async with judging:
+        await times.paused.wait()
+        good = issuer.token()
+        for token in (good, good, issuer.token(exp=1), issuer.token(iss="https://other")):
+            await judging.authenticate(token)
+        times.steady = 300.0
+        issuer.body = b"nonsense"
+        await times.wake()
+
+        def value(name: str, result: str) -> float | None:
+            return registry.get_sample_value(f"{prefix}_{name}", {**told, "result": result})
+
+        assert [value("latency_seconds_count", result) for result in ("success", "failure")] == [1, 1]
+        # What a discovery document brings is no key set, and is not counted as one.
+        assert [value("jwks_fetch_last_timestamp_seconds", result) for result in ("success", "failure")] == [1000, None]
+    async with JwtAuthenticators(JwtConfiguration(), metrics=metrics):
+        assert value("jwks_fetch_last_timestamp_seconds", "success") is None

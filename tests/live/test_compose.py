@@ -9,119 +9,19 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CompletedProcess
-from typing import Any
 
-import kubectl
 import pytest
 import yaml
 from catalog import GROUP, SAMPLE
-from containers import daemon
-from containers.daemon import Docker, succeeded
-from process import ROOT, free_port, until
+from containers.compose import PROGRAMS, Compose, project
+from containers.daemon import Docker
+from process import until
 from rbac import grant
 
 pytestmark = pytest.mark.compose
 
-PROGRAMS = ("envoy", "isthmus", "servicecatalog")
 BROKERS = f"clusterservicebrokers.{GROUP}"
-HEALTHY_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Compose:
-    """The services of docker-compose.yml, as a project of their own."""
-
-    docker: Docker
-    project: str
-    folder: Path
-    port: int
-
-    @property
-    def manifests(self) -> Path:
-        """The folder whose manifests are in force."""
-        return self.folder / "manifests"
-
-    @property
-    def mine(self) -> str:
-        """What Docker can tell the containers, volumes and networks of the project by."""
-        return f"label=com.docker.compose.project={self.project}"
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The kubeconfig, once it has been fetched."""
-        return self.folder / "kubeconfig"
-
-    def run(self, *arguments: str) -> str:
-        """What a Compose command prints; it must succeed."""
-        own = {"ISTHMUS_PORT": str(self.port), "ISTHMUS_MANIFESTS": str(self.manifests)}
-        command = ["docker-compose", "--project-name", self.project, *arguments]
-        return succeeded(command, {**self.docker.environment, **own}, ROOT)
-
-    def up(self) -> None:
-        """Starts everything, waits until it is healthy, and fetches the kubeconfig."""
-        try:
-            self.run("up", "--detach")
-            until(
-                lambda: {"healthy"} == {self.inspect(name)["State"]["Health"]["Status"] for name in PROGRAMS},
-                "envoy, isthmus and servicecatalog are healthy",
-                HEALTHY_SECONDS,
-            )
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.run('logs', '--tail=20')}") from error
-        self.kubeconfig.write_text(self.fetched())
-
-    def fetched(self) -> str:
-        """The kubeconfig as README.md says to get it."""
-        return self.run("run", "--rm", "-T", "prepare", "cat", "kubeconfig")
-
-    def inspect(self, service: str) -> dict[str, Any]:
-        """What Docker knows of the container of a service."""
-        mine = (self.mine, "--filter", f"label=com.docker.compose.service={service}")
-        container = self.docker.run("ps", "--all", "--quiet", "--filter", *mine).strip()
-        found: dict[str, Any]
-        (found,) = json.loads(self.docker.run("inspect", container))
-        return found
-
-    def shell(self, service: str, script: str) -> str:
-        """What a shell in the container of a service prints."""
-        return self.docker.run("exec", self.inspect(service)["Id"], "sh", "-c", script)
-
-    def kubectl(self, *arguments: str) -> CompletedProcess[str]:
-        """What kubectl answers, with the kubeconfig of the stack."""
-        return kubectl.run(self.kubeconfig, *arguments)
-
-    def left(self) -> list[str]:
-        """The names of all containers, volumes and networks of the project."""
-        mine = ("--filter", self.mine)
-        return [
-            *self.docker.run("ps", "--all", "--format", "{{.Names}}", *mine).split(),
-            *self.docker.run("volume", "ls", "--format", "{{.Name}}", *mine).split(),
-            *self.docker.run("network", "ls", "--format", "{{.Name}}", *mine).split(),
-        ]
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[Docker]:
-    """A Docker daemon with an image of the working tree."""
-    with daemon.running() as running:
-        succeeded(["docker-compose", "build", "isthmus"], running.environment, ROOT)
-        yield running
-
-
-@contextmanager
-def project(docker: Docker, folder: Path) -> Iterator[Compose]:
-    """A project with a port and a folder of manifests of its own; nothing of it is left afterwards."""
-    compose = Compose(docker, folder.name.replace("_", "-"), folder, free_port())
-    compose.manifests.mkdir()
-    folder.chmod(0o755)
-    try:
-        yield compose
-    finally:
-        compose.run("down", "--volumes")
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +30,11 @@ def stack(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with project(docker, tmp_path_factory.mktemp("compose", numbered=False)) as compose:
         compose.up()
         yield compose
+
+
+def service(name: str) -> dict[str, object]:
+    """A Service that leads nowhere."""
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"ports": [{"port": 443}]}}
 
 
 def test_kubectl_works_through_the_front_door(stack: Compose) -> None:
@@ -165,6 +70,39 @@ def test_a_manifest_put_into_the_folder_is_in_force(stack: Compose) -> None:
     file.unlink()
 
     assert "Forbidden" in refused.stderr
+
+
+def test_the_config_api_is_reached_in_its_container(stack: Compose) -> None:
+    """What is applied there is listed and can be deleted; another container sees neither socket nor database."""
+    applied = stack.shell("isthmus", f"echo '{json.dumps(service('second'))}' | isthmus apply --wait -f -")
+    listed = stack.shell("isthmus", "isthmus get services -o name")
+    deleted = stack.shell("isthmus", "isthmus delete service second")
+    seen = stack.shell("envoy", "ls -A /var/lib/isthmus /var/lib/isthmus/store /run/isthmus")
+
+    assert applied.startswith("service/second created")
+    assert listed == "service/second\n"
+    assert deleted.startswith('service "second" deleted')
+    assert "config.sock" not in seen
+    assert "isthmus.db" not in seen
+
+
+def test_the_store_is_backed_up_in_its_container(stack: Compose) -> None:
+    """The copy is in the volume of the store, made while the control plane uses it."""
+    said = stack.shell("isthmus", "isthmus backup store/isthmus.db")
+
+    assert said.startswith("store/backups/")
+    assert said.endswith("read back and whole\n")
+
+
+def test_what_clients_write_outlives_the_containers(docker: Docker, tmp_path: Path) -> None:
+    """The store is in a volume of its own, which `down` leaves and the next `up` finds."""
+    with project(docker, tmp_path) as compose:
+        compose.up()
+        compose.shell("isthmus", f"echo '{json.dumps(service('kept'))}' | isthmus apply -f -")
+        compose.run("down")
+        compose.up()
+
+        assert compose.shell("isthmus", "isthmus get services -o name") == "service/kept\n"
 
 
 @pytest.mark.parametrize("service", [*PROGRAMS, "prepare"])
@@ -250,5 +188,5 @@ def test_nothing_is_left_when_it_is_taken_down(docker: Docker, tmp_path: Path) -
         running = compose.left()
         compose.run("down", "--volumes")
 
-        assert len(running) == len(PROGRAMS) + 1 + 5 + 1
+        assert len(running) == len(PROGRAMS) + 1 + 6 + 1
         assert compose.left() == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from backend import Backend
-from config_client import Client
+from config_client import Client, Message
 from stack import Stack, registration, until
 
 APISERVICE = ("apiregistration.k8s.io/v1", "APIService")
@@ -72,6 +72,22 @@ def test_what_was_waited_for_is_served_at_once(stack: Stack, backend: Backend, c
         deleted = client.delete(*APISERVICE, f"v1.g{number}.example.com", **WAIT)
         assert ACKNOWLEDGED == deleted.rollout.state
         assert 404 == stack.status(path_of(number), http)
+
+
+def test_an_answer_shows_how_an_api_stands(stack: Stack, backend: Backend, client: Client) -> None:
+    """After the wait Envoy has it and it can be reached; without endpoints it cannot, and nothing was written to it."""
+
+    def standing(obj: Message) -> dict[str, str]:
+        return {one["type"]: one["status"] for one in json.loads(obj.json)["status"]["conditions"]}
+
+    registered, service, endpoints = objects(stack, backend, 1)
+    made = client.batch(service, endpoints, registered, **WAIT).written[2].object
+    client.delete("discovery.k8s.io/v1", "EndpointSlice", endpoints["metadata"]["name"], **WAIT)
+    (left,) = client.list(*APISERVICE)
+
+    assert {"Available": "True", "Programmed": "True"} == standing(made)
+    assert {"Available": "False", "Programmed": "True"} == standing(left)
+    assert made.resource_version == left.resource_version
 
 
 def test_a_new_backend_that_was_waited_for_is_served_at_once(stack: Stack, backend: Backend, client: Client) -> None:

@@ -4,122 +4,23 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import signal
 import socket
+import stat
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
+from process import ROOT, free_port
+from up import PATIENCE_SECONDS, Up, isthmus, processes_of, running, start
 
 pytestmark = pytest.mark.live
 
-ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "examples" / "servicecatalog" / "manifests" / "sample.yaml"
-# Long enough for a busy machine; nothing waits this long unless it is broken.
-PATIENCE_SECONDS = 120
-
-
-@dataclass
-class Up:
-    """A running `isthmus up`: its folder, its process and what it has printed up to `ready`."""
-
-    folder: Path
-    process: subprocess.Popen[str]
-    printed: list[str]
-
-    def pid_of(self, name: str) -> int:
-        """The process id in the summary line of a program."""
-        (line,) = (line for line in self.printed if line.startswith(name) and "  pid " in line)
-        return int(line.partition("  pid ")[2].split()[0])
-
-    def kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """What kubectl answers with the kubeconfig of this run."""
-        return subprocess.run(
-            [kubectl_path(), "--kubeconfig", str(self.folder / "kubeconfig"), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-            env={**os.environ, "HOME": str(self.folder.parent)},
-        )
-
-    def end(self, number: signal.Signals) -> float:
-        """Sends a signal and waits; returns the seconds it took."""
-        began = time.monotonic()
-        self.process.send_signal(number)
-        self.process.wait(timeout=PATIENCE_SECONDS)
-        return time.monotonic() - began
-
-
-def kubectl_path() -> str:
-    """The kubectl that `make upstream` built."""
-    command = [sys.executable, str(ROOT / "tests" / "upstream" / "build.py"), "--print"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    return str(Path(answer.stdout.strip()) / "kubectl")
-
-
-def processes_of(folder: Path) -> list[str]:
-    """The command lines of all living processes that name the folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in line:
-            found.append(line)
-    return found
-
-
-def start(folder: Path, port: int, *options: str) -> subprocess.Popen[str]:
-    """`isthmus up` in its own folder, with one stream for all it prints."""
-    command = [sys.executable, "-m", "controlplane", "up", "--directory", str(folder), "--port", str(port)]
-    return subprocess.Popen(
-        [*command, "--concurrency", "1", *options],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=ROOT,
-    )
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-@contextmanager
-def running(folder: Path, *options: str) -> Iterator[Up]:
-    """A stack that has said `ready`, ended when the context is left."""
-    process = start(folder, free_port(), *options)
-    watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
-    watchdog.start()
-    try:
-        assert process.stdout is not None
-        printed: list[str] = []
-        for line in process.stdout:
-            printed.append(line.rstrip("\n"))
-            if printed[-1] == "ready":
-                break
-        logs = [f"{log.name}: {log.read_text()[-2000:]}" for log in (folder / "logs").glob("*.log")]
-        assert printed[-1:] == ["ready"], "\n".join([*printed, *logs])
-        yield Up(folder, process, printed)
-    finally:
-        watchdog.cancel()
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=PATIENCE_SECONDS)
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +31,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 def test_it_says_what_runs_and_what_to_try(stack: Up) -> None:
-    """The summary names the three programs, the kubeconfig and commands, and ends with the line `ready`."""
+    """The summary names the programs, the kubeconfig, the config API and commands, and ends with the line `ready`."""
     text = "\n".join(stack.printed)
 
     assert stack.pid_of("control plane") != stack.pid_of("envoy 1.40.") != stack.pid_of("servicecatalog")
     assert f"kubeconfig: {stack.folder}/kubeconfig (contexts admin, alice)" in stack.printed
+    assert f"config API: {stack.folder}/run/config.sock (gRPC)" in stack.printed
     assert "registered as v1beta1.servicecatalog.k8s.io" in text
     assert "\nTry:\n" in text
 
@@ -168,6 +70,62 @@ def test_a_second_start_in_the_same_folder_is_refused(stack: Up) -> None:
     assert second.returncode == 1
     assert said.startswith(f"another Isthmus (pid {stack.process.pid}) runs in {stack.folder};")
     assert stack.kubectl("get", "clusterservicebrokers").returncode == 0
+
+
+def test_the_command_to_try_works(stack: Up) -> None:
+    """What the summary offers besides kubectl is pasted as it stands, and shows the demo."""
+    (command,) = (line.strip() for line in stack.printed if line.endswith(f"--config {stack.folder}/config.yaml"))
+    answer = subprocess.run(
+        shlex.split(command), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False, cwd=ROOT
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    assert "v1beta1.servicecatalog.k8s.io" in answer.stdout
+
+
+def test_the_config_api_is_its_owners_alone(stack: Up) -> None:
+    """Neither the socket nor the database can be opened by anybody else."""
+    private = [stack.folder / "run" / "config.sock", *stack.folder.glob("isthmus.db*")]
+
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (stack.folder, stack.folder / "run")} == {0o700}
+
+
+@pytest.mark.parametrize("name", ["short", "long" * 30])
+def test_what_clients_write_is_kept(tmp_path: Path, name: str) -> None:
+    """An API that is registered is there again after a restart, also where the path is too long for a socket."""
+    here = tmp_path / name
+    here.mkdir()
+    manifest = here / "api.yaml"
+    spec = {"group": "example.com", "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 10}
+    service = {"namespace": "default", "name": "my-api", "port": 443}
+    api = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.example.com"}}
+    manifest.write_text(yaml.safe_dump({**api, "spec": {**spec, "service": service}}))
+    with running(here / ".isthmus", "--no-demo"):
+        applied = isthmus(here, "apply", "-f", str(manifest), "--wait", home=tmp_path)
+    with running(here / ".isthmus", "--no-demo"):
+        got = isthmus(here, "get", "apiservices", "-o", "name", home=tmp_path)
+
+    assert applied.stdout.startswith("apiservice.apiregistration.k8s.io/v1.example.com created"), applied.stderr
+    assert got.stdout == "apiservice.apiregistration.k8s.io/v1.example.com\n", got.stderr
+
+
+def test_settings_that_somebody_has_changed_are_used(tmp_path: Path) -> None:
+    """Another port is where it listens, and the file is not touched."""
+    folder, port = tmp_path / "isthmus", free_port()
+    with running(folder, "--no-demo"):
+        pass
+    config = folder / "config.yaml"
+    document = yaml.safe_load(config.read_text())
+    document["frontDoor"]["port"] = port
+    config.write_text(yaml.safe_dump(document))
+    text = config.read_text()
+
+    with running(folder, "--no-demo", with_port=False) as up:
+        assert any(line.endswith(f"https://127.0.0.1:{port}") for line in up.printed)
+        assert any(line.startswith(f"settings:   {config} (changed by you") for line in up.printed)
+        assert up.kubectl("version").returncode == 0
+        assert config.read_text() == text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from trials import trials
 
 from controlplane.store.interface import (
     FIRST_REVISION,
@@ -26,7 +27,6 @@ from controlplane.store.interface import (
     Txn,
     Written,
 )
-from examples import examples
 
 Opening = Callable[[], AbstractAsyncContextManager[Store]]
 Objects = dict[Key, Stored]
@@ -213,7 +213,7 @@ def test_a_store_is_what_its_model_is(fresh: Callable[[], Opening]) -> None:
     run_state_machine_as_test(
         lambda: Machine(fresh()),
         settings=settings(
-            max_examples=examples(60),
+            max_examples=trials(60),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
