@@ -136,6 +136,7 @@ class Routing:
             epoch=epoch,
             pause=partial(asyncio.sleep, _WATCH_SECONDS),
             taken=taken,
+            watched=Sparing(self.connected, time.monotonic),
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import ssl
 from collections.abc import Iterable
 
 from cryptography import x509
@@ -15,7 +16,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+VERSION, UNKNOWN_VERSION = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x04"
+"""The version of a certificate (DER), and one that there is none."""
+P256, UNKNOWN_CURVE = b"\x2a\x86\x48\xce\x3d\x03\x01\x07", b"\x2a\x86\x48\xce\x3d\x03\x01\x3f"
+"""The object identifier of the curve of a key (DER), and one that there is none."""
 _DAY = datetime.timedelta(days=1)
+
+
+def altered(pem: bytes, before: bytes, after: bytes) -> bytes:
+    """A certificate (PEM) with other bytes at the first place in its DER that has `before`; its signature is wrong."""
+    der = ssl.PEM_cert_to_DER_cert(pem.decode())
+    assert before in der
+    return ssl.DER_cert_to_PEM_cert(der.replace(before, after, 1)).encode()
 
 
 class CertificateAuthority:

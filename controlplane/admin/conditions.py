@@ -84,6 +84,11 @@ class Standing:
         available, programmed = self.conditions(api)
         return ("Available", available), ("Programmed", programmed)
 
+    def looked(self) -> Standing:
+        """The same, by what proxies take now and not when it first matters."""
+        taken = self.taken
+        return Standing(self._topology, lambda: taken)
+
     def differing(self, before: Standing) -> Iterator[ObjectKey]:
         """The APIServices that stood otherwise before, or did not stand at all."""
         apis, earlier = self._topology.apis, before._topology.apis

@@ -26,7 +26,7 @@ class Reports:
     get seconds since 1970. A watch of proxies looks again whenever `pause` has returned. `withheld` gives the removals
     that wait for `confirm`, which confirms those of a node group, or of every group, and says how many streams that
     released; without the two nothing is ever withheld. `taken` gives what proxies take without looking at each of them;
-    None looks.
+    None looks. `watched` gives the proxies to watches, of which there may be many; None looks for each of them.
     """
 
     topology: Watchable[Topology]
@@ -37,6 +37,7 @@ class Reports:
     withheld: Callable[[], Iterable[removals.Withheld]] = tuple
     confirm: Callable[[str | None], int] = lambda _: 0
     taken: Callable[[], Taken] | None = None
+    watched: Callable[[], tuple[Proxy, ...]] | None = None
 
     def standing(self) -> Standing:
         """How APIServices stand."""
@@ -53,8 +54,9 @@ class Reports:
     async def every_proxies(self) -> AsyncGenerator[status_pb2.ListProxiesResponse, None]:
         """The same, now and after every change, without an end."""
         told: tuple[Proxy, ...] | None = None
+        look = self.watched or self.connected
         while True:
-            latest = self.connected()
+            latest = look()
             if latest != told:
                 told = latest
                 yield proxies.response(latest, self.epoch())

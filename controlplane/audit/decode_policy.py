@@ -88,7 +88,8 @@ def load_policy(text: str, path: str) -> tuple[AuditPolicy, tuple[Problem, ...]]
 def _read(text: str, path: str) -> _Policy:
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    # A date that there is none and too many digits are ValueErrors, endless brackets a RecursionError.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: is not YAML ({error}); mend the audit policy") from error
     if not isinstance(document, dict) or (document.get("apiVersion"), document.get("kind")) != (API_VERSION, "Policy"):
         raise SettingsError(f"{path}: holds no audit policy; write apiVersion: {API_VERSION} and kind: Policy")

@@ -16,6 +16,7 @@ from controlplane.auth.front_proxy import RequestHeaderTrust
 from controlplane.auth.jwt.authenticators import JwtAuthenticators, JwtConfiguration
 from controlplane.auth.jwt.configuration import AuthenticationConfiguration
 from controlplane.auth.jwt.decode import decode
+from controlplane.auth.jwt.fetch import trust
 from controlplane.auth.jwt.keys import read_keys
 from controlplane.auth.jwt.service_accounts import ServiceAccountTokens
 from controlplane.auth.tokens import TokenTable, load_tokens
@@ -132,12 +133,16 @@ def _check(description: Description) -> None:
     """Whether everything that is described can be made."""
     JwtAuthenticators(description.jwt)
     accounts = description.jwt.service_accounts
-    if accounts is not None and accounts.certificate_authority:
+    authorities = [(each.issuer.url, each.issuer.certificate_authority) for each in description.jwt.issuers]
+    if accounts is not None:
+        authorities.append(("authentication.serviceAccounts.caFile", accounts.certificate_authority))
+    # The system's roots, which are many, need no proof.
+    for place, authority in (each for each in authorities if each[1]):
         try:
-            ssl.create_default_context(cadata=accounts.certificate_authority)
+            trust(authority)
         except ssl.SSLError as error:
             raise SettingsError(
-                "authentication.serviceAccounts.caFile holds no certificate; put PEM certificates there"
+                f"{place}: the certificate authority is no certificate; put PEM certificates there"
             ) from error
     reviews = () if description.reviews is None else (description.reviews.connection,)
     for connection in (*reviews, *(link.connection for link in description.chain if isinstance(link, AccessReviews))):

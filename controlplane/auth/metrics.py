@@ -7,6 +7,7 @@ holds anything a client chose.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
@@ -45,23 +46,27 @@ class AuthorizationMetrics:
             "authenticated_user_requests", "Requests of recognised users, by the kind of name.", "username", registry
         )
         self._attempts = _Tally("authentication_attempts", "Requests authenticated, by result.", "result", registry)
-        self._authentication_seconds = Histogram(
+        authentication_seconds = Histogram(
             "authentication_duration_seconds",
             "Time to authenticate one request.",
             ["result"],
             buckets=_UPSTREAM_BUCKETS,
             registry=registry,
         )
-        self._authorizations = Counter(
+        authorizations = Counter(
             "authorization_attempts", "Requests authorized, by result.", ["result"], registry=registry
         )
-        self._authorization_seconds = Histogram(
+        authorization_seconds = Histogram(
             "authorization_duration_seconds",
             "Time to authorize one request.",
             ["result"],
             buckets=_UPSTREAM_BUCKETS,
             registry=registry,
         )
+        # Finding a series by its label costs more than counting in it; there is one for each of a few results.
+        self._authentication_seconds = cache(authentication_seconds.labels)
+        self._authorizations = cache(authorizations.labels)
+        self._authorization_seconds = cache(authorization_seconds.labels)
 
     def allowed(self, seconds: float) -> None:
         """One request was allowed after `seconds`."""
@@ -82,12 +87,12 @@ class AuthorizationMetrics:
             # To kube-apiserver what was shown and does not hold is an error.
             result = "failure" if outcome == NO_CREDENTIALS else "error"
         self._attempts.add(result)
-        self._authentication_seconds.labels(result).observe(seconds)
+        self._authentication_seconds(result).observe(seconds)
 
     def authorized(self, result: str, seconds: float) -> None:
         """Whether a request is allowed was found out within `seconds`: allowed, denied, no-opinion, or error."""
-        self._authorizations.labels(result).inc()
-        self._authorization_seconds.labels(result).observe(seconds)
+        self._authorizations(result).inc()
+        self._authorization_seconds(result).observe(seconds)
 
 
 def kind_of_name(name: str) -> str:

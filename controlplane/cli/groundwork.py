@@ -73,10 +73,12 @@ def configuration(opened: Workspace, wanted: Mapping[str, Any]) -> Configuration
 
     Raises:
         SettingsError: when a setting cannot be used.
+        StartError: when the settings name sockets in a folder that another user may have made.
         OSError: when the file is there and cannot be read.
     """
     path = opened.config
     if path.exists() and not _written_here(opened, path.read_bytes()):
+        _require_own_sockets(opened)
         return Configuration(load(path), None)
     return Configuration(
         checked(wanted, str(path), opened.root), stamped(_NOTICE, files.as_yaml(dict(wanted)).encode())
@@ -97,6 +99,17 @@ def write(opened: Workspace, configured: Configuration, *, node_id: str, into: P
     workspace.write_yaml(into, static, "Written by Isthmus at every start; copy it to change it.")
 
 
+def _require_own_sockets(opened: Workspace) -> None:
+    # A start that could not have the short folder uses another; somebody's settings go on naming the one that is not
+    # ours, and whoever made it could put a socket in the place of each of them.
+    usual = workspace.short_folder(opened.root)
+    if usual != opened.sockets and str(usual).encode() in opened.config.read_bytes():
+        raise StartError(
+            f"{opened.config} names sockets in {usual}, and that folder is not this user's alone; remove it, or delete "
+            "the file to have it written anew"
+        )
+
+
 def _written_here(opened: Workspace, content: bytes) -> bool:
     if is_generated(content):
         return True
@@ -111,6 +124,6 @@ def _written_here(opened: Workspace, content: bytes) -> bool:
         again = workspace.settings_document(
             Workspace(opened.root, sockets), door["address"], door["port"], core, workers
         )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (yaml.YAMLError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return False
     return body == files.as_yaml({name: value for name, value in again.items() if name not in _SINCE}).encode()

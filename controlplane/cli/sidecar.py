@@ -107,7 +107,7 @@ def command(
     if said["upstream"] and said["listen"] is not None and said["listen"].path:
         raise click.UsageError("--listen is a Unix socket, and clients come to a server over TLS; write IP:PORT")
     options = Options(apis=(*(f"{group}/{version}" for version in versions), *apis), **said)
-    with workspace.opened(directory) as opened, groundwork.refusals_said(opened.root):
+    with groundwork.refusals_said(directory.absolute()), workspace.opened(directory) as opened:
         program = envoy.find()
         envoy.version(program)
         cluster = _cluster(kubeconfig.absolute(), opened) if kubeconfig is not None else None

@@ -121,7 +121,7 @@ def command(
         core=tuple(upstream.items()),
         authz_workers=authz_workers,
     )
-    with workspace.opened(directory) as opened, groundwork.refusals_said(opened.root):
+    with groundwork.refusals_said(directory.absolute()), workspace.opened(directory) as opened:
         plan = _prepare(options, opened)
         asyncio.run(_run(plan, opened))
 

@@ -104,7 +104,8 @@ def opened(root: Path) -> Iterator[Workspace]:
     """The workspace at `root`, created when it is not there, held until the context ends.
 
     Raises:
-        StartError: when another process holds it, or it is no folder that can be written.
+        StartError: when another process holds it, or it is no folder.
+        OSError: when it cannot be made or written.
     """
     root = root.absolute()
     try:
@@ -190,6 +191,12 @@ def write_state(workspace: Workspace, state: State) -> None:
     files.write(workspace.root / "state.json", json.dumps(document).encode())
 
 
+def short_folder(root: Path) -> Path:
+    """The usual folder for sockets where `root` is too long; settings that somebody has changed go on naming it."""
+    name = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"{_SHORT_PREFIX}{name}"
+
+
 @contextlib.contextmanager
 def _held(root: Path) -> Iterator[None]:
     descriptor = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -223,9 +230,8 @@ def _sockets(root: Path) -> Path:
 
 
 def _short(root: Path) -> Path:
-    """A short private folder, the same at every start, so that settings which somebody has changed still name it."""
-    name = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
-    short = Path(tempfile.gettempdir()) / f"{_SHORT_PREFIX}{name}"
+    """A short private folder, the usual one unless somebody else has made that."""
+    short = short_folder(root)
     try:
         short.mkdir(mode=0o700)
     except FileExistsError:

@@ -15,13 +15,14 @@ from types import MappingProxyType
 from typing import Final, TypeVar, cast
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from controlplane.api.v1 import config_pb2
 from controlplane.errors import AskError
 from controlplane.model.credentials import Secret
+from controlplane.resources.values import visible
 
 SERVICE: Final[str] = config_pb2.DESCRIPTOR.services_by_name["ConfigService"].full_name
 """The name of the service."""
@@ -70,7 +71,9 @@ class ApiError(AskError):
         subject: tuple[str, str] = ("", ""),
     ) -> None:
         """`subject` is the kind or resource, and the name, that the error is about; "" where it is not known."""
-        super().__init__(_sentence(code, reason, message, violations, subject))
+        # Whoever named an object or sent a value may have put into it what a terminal obeys.
+        lines = _sentence(code, reason, message, violations, subject).split("\n")
+        super().__init__("\n".join(map(visible, lines)))
         self.code = code
         self.reason = reason
         self.message = message
@@ -231,10 +234,14 @@ def _error(error: grpc.RpcError, target: str) -> ApiError:
     code, message = call.code().name, call.details() or ""
     info, subject = error_details_pb2.ErrorInfo(), error_details_pb2.ResourceInfo()
     broken, held = error_details_pb2.BadRequest(), error_details_pb2.PreconditionFailure()
-    status = rpc_status.from_call(call)
-    for detail in () if status is None else status.details:
-        for message_of_kind in (info, subject, broken, held):
-            detail.Unpack(message_of_kind)
+    try:
+        status = rpc_status.from_call(call)
+        for detail in () if status is None else status.details:
+            for message_of_kind in (info, subject, broken, held):
+                detail.Unpack(message_of_kind)
+    # Details that cannot be read, or are of another error, are not the ConfigService's.
+    except (DecodeError, ValueError):
+        info.Clear()
     if not info.reason:
         return ApiError(code, "", _unreached(call.code(), message, target))
     metadata = dict(info.metadata)

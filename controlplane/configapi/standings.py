@@ -18,6 +18,9 @@ from controlplane.model.change import ObjectKey
 class Comparable(Standing, Protocol):
     """How objects stand, to be compared with how they stood."""
 
+    def looked(self) -> Self:
+        """The same, which stays that of this moment however late it is asked."""
+
     def differing(self, before: Self) -> Iterable[ObjectKey]:
         """The objects that stood otherwise before."""
 
@@ -76,7 +79,7 @@ class Standings(Generic[S]):
     def changes(self) -> Iterator[Changes]:
         """What changes from now on."""
         if not self._watchers:
-            self._latest = self._look()
+            self._latest = self._look().looked()
         changes = Changes(self._shown)
         self._watchers.add(changes)
         self._watched.set()

@@ -56,6 +56,11 @@ def quoted(text: str) -> str:
     return f'"{"".join(_escaped(character) for character in text)}"'
 
 
+def visible(text: str) -> str:
+    """A text with an escape, as Go's %q prints it, for whatever is not printable and might move a cursor."""
+    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+
+
 def encoded(value: Json) -> str:
     """A value as compact JSON, as Go's encoding/json writes it (with <, > and & escaped)."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -43,7 +43,8 @@ def read(path: Path) -> dict[str, Any]:
         raise SettingsError(
             f"{path}: cannot be read ({error.strerror}); give --config the path of a settings file"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # A date that there is none and too many digits are ValueErrors, endless brackets a RecursionError.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: is not YAML ({' '.join(str(error).split())}); mend the file") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{path}: holds no settings; see docs/settings.md for an example")

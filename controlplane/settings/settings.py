@@ -173,6 +173,11 @@ class Settings(Section):
         faces: dict[str, Face | None] = {**reached, "admin": self.admin, "config": self.config, "metrics": self.metrics}
         if self.config is not None and self.store is None:
             raise ValueError("config is set, and store is not; set store.sqlite.path to a file for what clients write")
+        if self.config is not None and self.admin is not None and self.config.listen == self.admin.listen:
+            raise ValueError(
+                f"admin and config both listen on {self.config.listen}, where admin would answer whoever reaches it "
+                "what config answers by RBAC; choose another address for one of them, or remove admin"
+            )
         for number, worker in enumerate(self.authorization.worker_faces, 1):
             taken = next(
                 (name for name, face in faces.items() if face is not None and face.listen == worker.listen), ""

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+_SPKI: Final = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -41,12 +42,19 @@ def _parsed(block: bytes) -> x509.Certificate | None:
 
 
 def keys(pem: bytes) -> frozenset[bytes]:
-    """The public keys (DER) of all certificates that parse: authorities are the same when their keys are."""
-    return frozenset(
-        certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        for certificate in certificates(pem)
-        if certificate is not None
-    )
+    """The public keys (DER) of all certificates that parse: authorities are the same when their keys are.
+
+    A key of a kind that nothing here can verify with is left out.
+    """
+    found = (_public_key(certificate) for certificate in certificates(pem) if certificate is not None)
+    return frozenset(key for key in found if key is not None)
+
+
+def _public_key(certificate: x509.Certificate) -> bytes | None:
+    try:
+        return certificate.public_key().public_bytes(*_SPKI)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
 
 
 def wrong_with_certificates(pem: bytes) -> str:
@@ -73,7 +81,6 @@ def wrong_with_key(key: bytes, chain: bytes) -> str:
     except (ValueError, UnsupportedAlgorithm):
         return "holds no PEM private key that can be read"
     leaf = next(certificates(chain), None)
-    spki = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if leaf is None or leaf.public_key().public_bytes(*spki) != parsed.public_key().public_bytes(*spki):
+    if leaf is None or _public_key(leaf) != parsed.public_key().public_bytes(*_SPKI):
         return "does not belong to the first certificate of the certificate file"
     return ""

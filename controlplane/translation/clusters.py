@@ -29,6 +29,8 @@ from controlplane.translation.own_tls import OwnTls, transport_socket
 
 # Envoy's default of 1,024 connections and requests a cluster would cut off watches, each of which holds one for hours.
 _NO_LIMIT: Final = 1 << 30
+# Calls of one connection to a face of our own.
+_CALLS: Final = 1000
 
 # A Service's DNS name that does not answer must not keep the cluster, and with it the acknowledgement of every other
 # cluster in the push, warming for longer than a person waits.
@@ -85,7 +87,12 @@ def own_cluster(
     cluster.circuit_breakers.CopyFrom(_circuit_breakers())
     options = http_protocol_options_pb2.HttpProtocolOptions()
     if http2:
-        options.explicit_http_config.http2_protocol_options.SetInParent()
+        own = options.explicit_http_config.http2_protocol_options
+        # A worker takes no more, and cannot say so before the first calls on a connection are under way.
+        own.max_concurrent_streams.value = _CALLS
+        # Envoy would end a connection that it has 1,000 resets to send on, and with it the calls of everybody, for the
+        # clients that give up theirs.
+        own.max_outbound_control_frames.value = own.max_outbound_frames.value = _NO_LIMIT
     else:
         options.explicit_http_config.http_protocol_options.SetInParent()
     cluster.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options)

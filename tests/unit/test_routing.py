@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import structlog
 from prometheus_client import CollectorRegistry
@@ -46,3 +48,23 @@ def test_proxies_are_looked_at_once_something_was_rejected(routing: Routing) -> 
     routing.xds._quarantines[""].reject(Resource.of(CLUSTER, "a", b"bad"), "reason", None)
 
     assert "NoProxies" == programmed(routing)
+
+
+async def test_watches_of_proxies_look_together(routing: Routing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one of them has seen is good for all, for ten times as long as looking took."""
+    now, looks = [0.0], list[float]()
+
+    def statuses(_: object) -> list[object]:
+        now[0] += 0.1
+        looks.append(now[0])
+        return []
+
+    monkeypatch.setattr(type(routing.xds), "statuses", statuses)
+    monkeypatch.setattr("controlplane.routing.time", SimpleNamespace(monotonic=lambda: now[0], time=lambda: now[0]))
+    reports = routing.reports(list)
+    for _ in range(3):
+        await anext(reports.every_proxies())
+    now[0] += 1.1
+    await anext(reports.every_proxies())
+
+    assert 2 == len(looks)

@@ -103,10 +103,25 @@ async def claim_fetching(
         yield fetch
 
 
+def trust(certificate_authority: str) -> ssl.SSLContext:
+    """What trusts `certificate_authority` (PEM; "": the system's roots).
+
+    Raises:
+        ssl.SSLError: when the authority is no PEM certificate.
+    """
+    # What is not ASCII can only be in the remarks between certificates. It is replaced, since nothing at all would mean
+    # the system's roots.
+    context = ssl.create_default_context(cadata=certificate_authority.encode("ascii", "replace").decode() or None)
+    # As in Go, any certificate that is trusted ends a chain, and an old authority needs no key identifiers.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
 @asynccontextmanager
 async def _session(certificate_authority: str) -> AsyncIterator[aiohttp.ClientSession]:
     # Connections are closed at once: a document is asked for every few minutes.
-    connector = aiohttp.TCPConnector(ssl=_trust(certificate_authority), force_close=True)
+    connector = aiohttp.TCPConnector(ssl=trust(certificate_authority), force_close=True)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None),
@@ -159,11 +174,3 @@ async def _content(response: aiohttp.ClientResponse, url: str, good: range) -> b
         if len(document) > MOST_BYTES:
             return FetchFailed(f"{url}: the document has more than {MOST_BYTES} bytes")
     return bytes(document)
-
-
-def _trust(certificate_authority: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=certificate_authority or None)
-    # As in Go, any certificate that is trusted ends a chain, and an old authority needs no key identifiers.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context

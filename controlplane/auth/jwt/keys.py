@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
+from controlplane.auth.certificate import UNREADABLE
 from controlplane.auth.jwt.compact import Unverified
 from controlplane.errors import SettingsError
 
@@ -151,7 +152,7 @@ def _public_key(der: bytes) -> PublicKey | None:
     ):
         try:
             return _fit(read(der))
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+        except UNREADABLE:
             continue
     return None
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from controlplane.auth.cel import Environment, Expression, Returns
+from controlplane.auth.certificate import UNREADABLE
 from controlplane.auth.jwt.mapping import claims_environment, user_environment
 from controlplane.model.names import dns1123_subdomain
 
@@ -204,7 +205,7 @@ def _issuer_defects(issuer: Mapping[str, Any], field: str, disallowed: frozenset
     if authority := issuer.get("certificateAuthority", ""):
         try:
             x509.load_pem_x509_certificates(authority.encode())
-        except ValueError:
+        except UNREADABLE:
             sentence = "data does not contain any valid RSA or ECDSA certificates"
             yield _invalid(f"{field}.certificateAuthority", "<omitted>", sentence, "write PEM certificates")
     if selector := issuer.get("egressSelectorType", ""):

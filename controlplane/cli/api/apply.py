@@ -26,7 +26,7 @@ from controlplane.cli.api.progress import Progress, progress
 from controlplane.cli.api.waiting import Waiting, waits
 from controlplane.configapi.client import ApiError, ConfigClient
 from controlplane.errors import IsthmusError
-from controlplane.resources.values import JsonObject
+from controlplane.resources.values import JsonObject, visible
 
 MANAGER: Final = "isthmus"
 """The field manager unless another is named."""
@@ -132,7 +132,7 @@ class _Printed:
     def applied(self, result: Applied) -> None:
         """One object is as it was to be."""
         for warning in result.written.warnings:
-            self._bar.say(f"Warning: {warning}", err=True)
+            self._bar.say(f"Warning: {visible(warning)}", err=True)
         name = spoken(result.manifest.kind, result.manifest.name)
         if self._output is None:
             self._bar.say(f"{name} {_OUTCOMES[result.written.outcome]}{self._suffix}")

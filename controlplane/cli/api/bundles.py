@@ -20,7 +20,7 @@ def certificates(bundle: str, now: datetime.datetime) -> Iterator[str]:
     try:
         for certificate in x509.load_pem_x509_certificates(base64.b64decode(bundle, validate=True)):
             yield _certificate(certificate, now)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         yield f"<cannot be read: {error}>"
 
 

@@ -173,6 +173,12 @@ def _server(context: Context, flags: Flags) -> Server:
             f"write https://{address if not address.path else 'HOST:PORT'}"
         )
     token = None if context.token_file is None else _token(context.token_file)
+    if token is not None and not encrypted and not address.loopback:
+        # Nor does kubectl: whoever is on the way could read it.
+        raise ServerError(
+            f"error: {context.server} is spoken to without encryption, and a token is given; leave it out, or write "
+            f"https://{address}"
+        )
     tls = _tls(context) if encrypted or shown else None
     return Server(f"unix:{address.path}" if address.path else str(address), tls, token, _impersonation(flags))
 

@@ -131,7 +131,8 @@ def load(path: Path) -> Contexts:
         return Contexts()
     except OSError as error:
         raise ContextError(f"error: {path} cannot be read ({error.strerror}); make it readable, or move it") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # A date that there is none and too many digits are ValueErrors, endless brackets a RecursionError.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ContextError(f"error: {path} is not YAML ({' '.join(str(error).split())}); mend the file") from error
     if said is None:
         return Contexts()

@@ -112,12 +112,12 @@ def _contents(
 
 
 def _files(path: Path, *, recursive: bool) -> list[Path]:
-    if not path.is_dir():
-        if not path.exists():
-            raise NoManifestsError(f'error: the path "{path}" does not exist; give that of a file or folder')
-        return [path]
     found: list[Path] = []
     try:
+        if not path.is_dir():
+            if not path.exists():
+                raise NoManifestsError(f'error: the path "{path}" does not exist; give that of a file or folder')
+            return [path]
         for entry in sorted(path.iterdir()):
             if not entry.is_dir():
                 found += [entry] if is_manifest(entry.name) else []

@@ -1,12 +1,13 @@
 """Objects as JSON, YAML or names.
 
 In: objects as the config API shows them. Out: text that a program reads, and `apply -f` takes back. Law: keys are
-sorted, so that the same object is the same text.
+sorted, so that the same object is the same text, in which nothing moves a cursor or turns the direction of writing.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
@@ -22,6 +23,9 @@ Output: TypeAlias = Literal["json", "yaml", "wide", "name"]
 """What -o may say."""
 
 OUTPUTS: Final = ("json", "yaml", "wide", "name")
+
+# What terminals obey, and JSON allows in a string as it is; outside of strings there is none of it.
+_OBEYED: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def plain(item: config_pb2.Object, *, managed_fields: bool) -> JsonObject:
@@ -40,12 +44,12 @@ def listed(objects: Iterable[JsonObject]) -> JsonObject:
 
 def as_json(value: JsonObject) -> str:
     """The value as JSON, over several lines."""
-    return json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False)
+    return _harmless(json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False))
 
 
 def as_line(value: JsonObject) -> str:
     """The value as JSON, in one line."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return _harmless(json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
 
 
 def as_yaml(value: JsonObject) -> str:
@@ -60,6 +64,10 @@ def name_of(item: config_pb2.Object) -> str:
         KindError: when this version does not know the kind.
     """
     return spoken(kind_of(item), item.reference.name)
+
+
+def _harmless(text: str) -> str:
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _sorted(value: Json) -> Json:

@@ -63,7 +63,8 @@ class Serving(asyncio.BufferedProtocol):
         self._begun: list[Call] = []
         self._limits: dict[int, asyncio.TimerHandle] = {}
         self._flushing = False
-        self._reason = ""
+        # Until the door has looked, nobody is served: what fails there must not let anybody in.
+        self._reason = "the client has not been looked at"
         self._transport: asyncio.Transport
         self.gone: asyncio.Future[None] = loop.create_future()
         """Done once the connection is closed."""

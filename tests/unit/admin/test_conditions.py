@@ -87,6 +87,16 @@ def test_what_stands_otherwise_is_what_differs() -> None:
     assert ["v1.a", "v1.b"] == changed(Standing(before, lambda: Taken((), connected=False)), first)
 
 
+def test_what_was_looked_at_is_of_its_moment() -> None:
+    """However late it is compared; before, what proxies take is what they take when it is asked for first."""
+    apis, takes = topology(a=PASSED, b=PASSED), [HEALTHY]
+    looked, late = Standing(apis, lambda: takes[0]).looked(), Standing(apis, lambda: takes[0])
+    takes[0] = rejecting("b")
+    now = Standing(apis, lambda: takes[0])
+
+    assert (["v1.b"], []) == (changed(now, looked), changed(now, late))
+
+
 def test_a_tenth_of_the_time_is_spent_looking() -> None:
     """What took a second to find is kept for ten, what took none is found anew."""
 

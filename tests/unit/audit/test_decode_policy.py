@@ -108,6 +108,7 @@ def test_a_group_is_a_dns_subdomain() -> None:
     ("text", "expected"),
     [
         ("rules: [", "is not YAML"),
+        ("rules: 2001-99-99", "is not YAML"),
         ("[]", "holds no audit policy"),
         ("apiVersion: audit.k8s.io/v1beta1\nkind: Policy\nrules: [{level: None}]", "holds no audit policy"),
         ("apiVersion: audit.k8s.io/v1\nkind: Event", "holds no audit policy"),

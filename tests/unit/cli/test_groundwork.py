@@ -8,7 +8,7 @@ import yaml
 
 from controlplane.cli import files, groundwork, workspace
 from controlplane.cli.workspace import Workspace
-from controlplane.errors import SettingsError
+from controlplane.errors import SettingsError, StartError
 
 # As releases without a config API wrote them.
 EARLIER = "# Written by Isthmus at every start; copy it to change it.\n"
@@ -88,7 +88,10 @@ def test_settings_that_somebody_has_changed_stay(opened: Workspace, change: tupl
     assert opened.config.read_text() == text
 
 
-@pytest.mark.parametrize("text", ["", "frontDoor: [", EARLIER, EARLIER + "xds: 1\n", EARLIER + "- [\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "frontDoor: [", "a: 2001-99-99", EARLIER, EARLIER + "xds: 1\n", EARLIER + "- [\n", EARLIER + "a: 2001-99-99"],
+)
 def test_a_file_that_holds_no_settings_is_said_and_kept(opened: Workspace, text: str) -> None:
     """What a person has broken is theirs to mend."""
     opened.config.write_text(text)
@@ -97,6 +100,17 @@ def test_a_file_that_holds_no_settings_is_said_and_kept(opened: Workspace, text:
         started(opened)
 
     assert opened.config.read_text() == text
+
+
+def test_sockets_in_a_folder_that_is_not_ours_are_refused(opened: Workspace) -> None:
+    """Whoever has the short folder of an earlier start could put sockets of their own in the place of ours."""
+    usual = Workspace(opened.root, workspace.short_folder(opened.root))
+    started(usual)
+    opened.config.write_text(opened.config.read_text() + "# mine\n")
+
+    assert groundwork.configuration(usual, wanted(usual)).file is None
+    with pytest.raises(StartError, match=f"names sockets in {usual.sockets}, and that folder is not this user's"):
+        groundwork.configuration(opened, wanted(opened))
 
 
 def test_settings_that_cannot_be_used_are_not_written(opened: Workspace) -> None:

@@ -63,6 +63,15 @@ def test_settings_without_a_sidecar_are_refused(tmp_path: Path) -> None:
     assert (result.exit_code, "beside what?" in result.stderr) == (2, True)
 
 
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, options: list[str]) -> None:
+    """Of whatever the operating system has against it."""
+    (tmp_path / "file").touch()
+    result = run(tmp_path / "file", *options)
+
+    assert result.exit_code == 1
+    assert f"Not a directory; see to {tmp_path}/file/w, or choose another with --directory\n" in result.stderr
+
+
 def test_a_port_that_is_taken_is_said(tmp_path: Path, options: list[str]) -> None:
     """Before Envoy finds it out."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

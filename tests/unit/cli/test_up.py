@@ -61,6 +61,16 @@ def test_a_broken_pki_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
     )
 
 
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    """Of whatever the operating system has against it."""
+    (tmp_path / "file").touch()
+    result = up(tmp_path / "file" / "w")
+
+    assert result.exit_code == 1
+    assert f"Not a directory; see to {tmp_path}/file/w, or choose another with --directory\n" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_folder_where_a_file_belongs_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the operating system refuses is said with the path it refused."""
     monkeypatch.setattr(envoy, "find", lambda: "envoy")

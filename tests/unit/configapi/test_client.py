@@ -123,6 +123,39 @@ def test_who_holds_a_field_is_told(fake: Fake, client: ConfigClient) -> None:
     assert ("FAILED_PRECONDITION", ((".spec.group", 'conflict with "other"'),)) == (error.code, error.violations)
 
 
+def test_what_is_said_moves_no_cursor(fake: Fake, client: ConfigClient) -> None:
+    """Whatever the server passes on of what others wrote; its lines stay lines."""
+    error = refused(fake, client, Status(409, "Conflict", "a\x1b[2J\x9b2J\rb\n- é"))
+
+    assert "Error from server (Conflict): a\\x1b[2J\\u009b2J\\rb\n- é" == str(error)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        b"\xff",
+        status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message="why").SerializeToString(),
+        status_pb2.Status(
+            code=code_pb2.NOT_FOUND,
+            message="why",
+            details=[Packed(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=b"\xff")],
+        ).SerializeToString(),
+    ],
+)
+def test_details_that_cannot_be_read_hide_no_error(fake: Fake, client: ConfigClient, details: bytes) -> None:
+    """Something before the server may have made them, or the error."""
+
+    def answer(_request: object, context: grpc.ServicerContext) -> None:
+        context.set_trailing_metadata((("grpc-status-details-bin", details),))
+        context.abort(grpc.StatusCode.NOT_FOUND, "why")
+
+    fake.serve("Get", config_pb2.GetRequest, answer)
+    with pytest.raises(ApiError, match="NOT_FOUND: why") as caught:
+        client.get(REFERENCE)
+
+    assert ("NOT_FOUND", "") == (caught.value.code, caught.value.reason)
+
+
 def test_a_stranger_is_told_to_log_in(fake: Fake, client: ConfigClient) -> None:
     """As kubectl does."""
     error = refused(fake, client, Status(401, "Unauthorized", "Unauthorized"))

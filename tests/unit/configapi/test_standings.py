@@ -28,6 +28,10 @@ class Counted:
         """The number, as a condition."""
         return ((key.name, Condition(reason=str(self.number))),)
 
+    def looked(self) -> Counted:
+        """It looks at nothing later."""
+        return self
+
     def differing(self, before: Counted) -> Iterable[ObjectKey]:
         """What is told."""
         assert before.number < self.number
@@ -111,3 +115,38 @@ async def test_a_watcher_that_comes_later_hears_what_comes_later() -> None:
                 told = await later.next()
 
     assert [B] == told
+
+
+@dataclass
+class Late:
+    """A standing that looks when it is asked, unless it has `looked` before; `world` has one number."""
+
+    world: list[int]
+    seen: int | None = None
+
+    def __call__(self, key: ObjectKey) -> Conditions:
+        """The number that was seen, as a condition."""
+        return ((key.name, Condition(reason=str(self.seen))),)
+
+    def looked(self) -> Late:
+        """What it would see now."""
+        return Late(self.world, self.world[0])
+
+    def differing(self, before: Late) -> Iterable[ObjectKey]:
+        """A, when another number was seen before."""
+        now, then = (each.looked() if each.seen is None else each for each in (self, before))
+        return (A,) if now.seen != then.seen else ()
+
+
+async def test_what_changes_before_the_first_look_is_told() -> None:
+    """A watcher that was shown nothing yet is told from the moment on at which it began."""
+    number, pauses = [0], asyncio.Queue[None]()
+    standings = Standings(lambda: Late(number), pauses.get)
+    running = asyncio.create_task(standings.run())
+    with standings.changes() as changes:
+        number[0] = 1
+        pauses.put_nowait(None)
+        told = await asyncio.wait_for(changes.next(), 5)
+    running.cancel()
+
+    assert [A] == told

@@ -139,6 +139,14 @@ def test_faces_at_one_address_have_one_tls(tmp_path: Path) -> None:
     assert sentence.startswith("xds and authorization both listen on 127.0.0.1:18000 with different tls; make tls the")
 
 
+def test_what_config_answers_by_rights_is_not_answered_beside_it_without(tmp_path: Path) -> None:
+    """Both serve status and explanations, and at one address the face that asks for no right would be found first."""
+    face = {"listen": "unix:/run/api.sock"}
+    sentence = refusal_of(tmp_path, admin=face, config=face, store={"sqlite": {"path": "store.db"}})
+
+    assert sentence.startswith("admin and config both listen on unix:/run/api.sock, where admin would answer whoever")
+
+
 def test_limits_of_the_xds_face_have_defaults_for_two_thousand_envoys(tmp_path: Path) -> None:
     """A connection lives half an hour; a fleet that returns at once is let in within a second."""
     face = settings_of(tmp_path).xds

@@ -5,9 +5,9 @@ import ssl
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
-from pki import CertificateAuthority
+from pki import P256, UNKNOWN_CURVE, CertificateAuthority, altered
 
-from controlplane.sources.pem import certificates, readable, wrong_with_certificates, wrong_with_key
+from controlplane.sources.pem import certificates, keys, readable, wrong_with_certificates, wrong_with_key
 
 CA = CertificateAuthority("ca")
 CERTIFICATE, KEY = CA.issue("door")
@@ -57,6 +57,15 @@ def test_a_key_belongs_to_the_first_certificate() -> None:
     assert not wrong_with_key(KEY, CERTIFICATE + CA.certificate)
     assert other == wrong_with_key(KEY, CA.certificate + CERTIFICATE)
     assert other == wrong_with_key(KEY, b"")
+
+
+def test_a_certificate_with_a_key_of_an_unknown_kind_stops_nothing() -> None:
+    """It parses; no private key belongs to it, and it is nobody's authority."""
+    strange = altered(CERTIFICATE, P256, UNKNOWN_CURVE)
+
+    assert not wrong_with_certificates(strange)
+    assert "does not belong to the first certificate of the certificate file" == wrong_with_key(KEY, strange)
+    assert keys(CA.certificate) == keys(strange + CA.certificate)
 
 
 def test_a_key_that_cannot_be_used_says_why() -> None:

@@ -9,13 +9,16 @@ from envoy.config.core.v3 import extension_pb2
 from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
 from controlplane.auth.service import SERVICE
+from controlplane.faces.unary.connection import CONCURRENT_STREAMS
 from controlplane.settings.address import Address
 from controlplane.translation import names
 from controlplane.translation.authorization import authorization_filter
 from controlplane.translation.clusters import own_cluster
 
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 WORKERS = [Address.parse(f"unix:/run/a.sock.{number}") for number in (1, 2)]
 
 
@@ -63,6 +66,16 @@ def test_who_does_not_serve_is_not_asked() -> None:
     assert cluster.common_lb_config.healthy_panic_threshold.value == 1
     assert cluster.common_lb_config.HasField("update_merge_window")
     assert cluster.common_lb_config.update_merge_window.ToMilliseconds() == 0
+
+
+def test_no_client_ends_a_connection_that_all_share() -> None:
+    """Envoy begins no call that a worker would refuse, and sends any number of resets."""
+    options = http_protocol_options_pb2.HttpProtocolOptions()
+    assert cluster_of(WORKERS).typed_extension_protocol_options[HTTP_OPTIONS].Unpack(options)
+    http2 = options.explicit_http_config.http2_protocol_options
+
+    assert CONCURRENT_STREAMS == http2.max_concurrent_streams.value
+    assert min(http2.max_outbound_control_frames.value, http2.max_outbound_frames.value) > 10**9
 
 
 def test_the_control_plane_alone_is_asked_whatever_its_health() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from pki import CertificateAuthority
+from pki import UNKNOWN_VERSION, VERSION, CertificateAuthority, altered
 
 from controlplane.auth.jwt.configuration import (
     Anonymous,
@@ -204,6 +204,15 @@ TWICE = "claim and expression can't both be set"
         ),
         (
             {"issuer_certificateAuthority": "secret"},
+            "issuer.certificateAuthority",
+            'Invalid value: "<omitted>": data does not contain any valid RSA or ECDSA certificates',
+        ),
+        (
+            {
+                "issuer_certificateAuthority": altered(
+                    CertificateAuthority("CA").certificate, VERSION, UNKNOWN_VERSION
+                ).decode()
+            },
             "issuer.certificateAuthority",
             'Invalid value: "<omitted>": data does not contain any valid RSA or ECDSA certificates',
         ),

@@ -11,7 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from pki import CertificateAuthority
+from pki import UNKNOWN_VERSION, VERSION, CertificateAuthority, altered
 
 from controlplane.auth.jwt.compact import unverified
 from controlplane.auth.jwt.keys import KeyRing, NoKeys, VerificationKey, keys_of_jwks, keys_of_pem, read_keys
@@ -165,7 +165,16 @@ def test_pem_keys_are_called_as_kube_apiserver_calls_them(ec_key: ec.EllipticCur
     assert keys == keys_of_pem(private_pem(ec_key, PrivateFormat.PKCS8))
 
 
-@pytest.mark.parametrize("text", ["", "nothing", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nothing",
+        "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
+        altered(CertificateAuthority("CA").certificate, VERSION, UNKNOWN_VERSION).decode(),
+    ],
+    ids=["empty", "text", "no key", "no certificate"],
+)
 def test_a_pem_file_without_keys_says_so(text: str) -> None:
     """The sentence is kube-apiserver's."""
     assert keys_of_pem(text) == NoKeys("data does not contain any valid RSA or ECDSA public keys")

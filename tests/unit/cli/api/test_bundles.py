@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 
-from pki import CertificateAuthority
+from pki import UNKNOWN_VERSION, VERSION, CertificateAuthority, altered
 
 from controlplane.cli.api.bundles import certificates
 
@@ -48,6 +48,7 @@ def test_what_is_no_certificate_is_said() -> None:
         "!",
         "YQ==",
         base64.b64encode(b"-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----").decode(),
+        base64.b64encode(altered(CertificateAuthority("a").certificate, VERSION, UNKNOWN_VERSION)).decode(),
     ):
         [line] = certificates(bundle, NOW)
         assert line.startswith("<cannot be read: ")

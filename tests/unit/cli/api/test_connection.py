@@ -172,6 +172,7 @@ def test_flags_that_contradict_one_another_are_refused(home: Path, flags: dict[s
         ({"server": "a:1", "client_certificate": Path("good.crt"), "client_key": Path("bad")}, "no PEM private key"),
         ({"server": "a:1", "token_file": Path("empty")}, "holds no bearer token"),
         ({"server": "a:1", "token_file": Path("two")}, "holds no bearer token"),
+        ({"server": "http://a:1", "token_file": Path("token")}, "and a token is given"),
         ({"server": "a:1", "user": "Zoë"}, "must be of ASCII"),
     ],
 )
@@ -179,7 +180,13 @@ def test_what_cannot_be_shown_is_said(home: Path, flags: dict[str, object], said
     """Before anything is sent, with the file and the remedy; what a file holds is not in the sentence."""
     mtls = Mtls(home)
     certificate, key = mtls.clients.issue("a")
-    for name, content in {"good.crt": certificate, "good.key": key, "bad": b"hunter2", "empty": b"\n"}.items():
+    for name, content in {
+        "good.crt": certificate,
+        "good.key": key,
+        "bad": b"hunter2",
+        "empty": b"\n",
+        "token": b"hunter2",
+    }.items():
         (home / name).write_bytes(content)
     (home / "two").write_text("hunter2\nhunter3")
 

@@ -144,6 +144,7 @@ def test_the_namespace_is_that_of_the_object_or_the_one_in_use() -> None:
         ("nowhere", "does not exist"),
         ("https://x/y.yaml", "is not fetched"),
         ("empty", "has no file that ends in .yaml"),
+        ("long" * 100, r"cannot be looked into \(File name too long\)"),
     ],
 )
 def test_what_cannot_be_read_at_all_ends_everything(

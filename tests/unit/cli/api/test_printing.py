@@ -46,6 +46,16 @@ def test_keys_are_sorted() -> None:
     assert 'a:\n  e: true\n  f: null\nb:\n- c: 1\n  d: "\\xE9"' == printing.as_yaml(value)
 
 
+def test_nothing_that_a_terminal_obeys_is_printed() -> None:
+    """Neither controls, which JSON allows above ASCII, nor what turns the direction of writing; values stay."""
+    value = {"a": "\x1b[2J\x7f\x9b2J\u2028\u202e\u2066é"}
+
+    for text in (printing.as_json(value), printing.as_line(value), printing.as_yaml(value)):
+        assert text.replace("\n", "").isprintable()
+        assert value == yaml.safe_load(text)
+    assert value == json.loads(printing.as_json(value)) == json.loads(printing.as_line(value))
+
+
 def test_several_objects_are_a_list() -> None:
     """Of the kind that kubectl gives it."""
     expected = {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": [{"a": 1}]}

@@ -6,9 +6,11 @@ import pytest
 from unary_client import Client, Sent, message
 
 from controlplane.faces.unary import frames
-from controlplane.faces.unary.frames import Code, rst_stream, settings, window_update
-from controlplane.faces.unary.sending import FIRST_WINDOW
+from controlplane.faces.unary.frames import Code, ConnectionFault, rst_stream, settings, window_update
+from controlplane.faces.unary.heads import Head
+from controlplane.faces.unary.sending import FIRST_WINDOW, Sending
 from controlplane.faces.unary.status import Status
+from controlplane.faces.unary.stream import Stream
 
 
 def sizes(sent: list[Sent], stream: int) -> list[int]:
@@ -82,6 +84,21 @@ def test_settings_change_open_windows() -> None:
     assert [frames.SETTINGS] == [each.kind for each in shut]
     assert [frames.SETTINGS, frames.DATA, frames.HEADERS] == [each.kind for each in opened]
     assert [105, -1] == sizes(opened[1:], 1)
+
+
+def test_streams_are_gone_through_once_for_a_frame_of_settings() -> None:
+    """However many windows it has: the last one holds, and any of them can be too large."""
+
+    def said(*windows: int) -> bytes:
+        return b"".join(frames.INITIAL_WINDOW_SIZE.to_bytes(2) + window.to_bytes(4) for window in windows)
+
+    stream = Stream(1, Head(), window=FIRST_WINDOW + 10)
+    # An iterator gives what it has only once.
+    Sending().settings(said(0, 70_000, 105), iter([stream]))
+
+    assert 115 == stream.window
+    with pytest.raises(ConnectionFault, match="too large"):
+        Sending().settings(said(2**31 - 1, 105), iter([Stream(1, Head(), window=FIRST_WINDOW + 10)]))
 
 
 @pytest.mark.parametrize("window", [0, 4, 100_000])

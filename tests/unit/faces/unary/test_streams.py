@@ -18,7 +18,7 @@ FLOODS: dict[str, Callable[[Client, int], bytes]] = {
     "unknown frames": lambda _c, _n: frame(0x77, 0, 0, b""),
     "goodbyes": lambda _c, _n: frames.goaway(0, Code.NO_ERROR),
     "empty data": lambda c, n: c.headers(1) if not n else c.data(1, b"", flags=0),
-    "resets": lambda c, n: c.call(2 * n + 1) + rst_stream(2 * n + 1, Code.NO_ERROR),
+    "resets of a closed stream": lambda c, n: (c.call(1) if not n else b"") + rst_stream(1, Code.NO_ERROR),
     "calls that are malformed": lambda c, n: c.headers(2 * n + 1, [(":path", "/")]),
     "data of a closed stream": lambda c, n: c.headers(1) + rst_stream(1, Code.NO_ERROR) if not n else c.data(1, b"x"),
 }
@@ -33,6 +33,18 @@ def test_a_flood_ends_the_connection(flood: Callable[[Client, int], bytes]) -> N
 
     assert Code.ENHANCE_YOUR_CALM == client.ended()[0]
     assert not client.calls
+
+
+def test_calls_that_are_given_up_end_no_connection() -> None:
+    """Envoy resets as many at once as its own clients give up, and whoever else asks on its connection is answered."""
+    client = Client()
+    client.say(client.call(1))
+    for number in range(3, 20_003, 4):
+        client.say(client.call(number), rst_stream(number, Code.NO_ERROR))
+        client.say(client.headers(number + 2), rst_stream(number + 2, Code.NO_ERROR))
+    client.server.answer(1, b"answer")
+
+    assert ("", message(b"answer")) == (client.server.closed, client.answers()[1][1])
 
 
 def test_time_makes_up_for_it() -> None:
