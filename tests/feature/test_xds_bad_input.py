@@ -41,10 +41,11 @@ class Neighbour:
 @asynccontextmanager
 async def neighbour(face: Face) -> AsyncIterator[Neighbour]:
     """A neighbour in full step; it has been served, and is checked again at the end."""
-    call = face.delta()
-    await call.write(delta_request(CLUSTER, "neighbour"))
+    # A stream that begins before there is a configuration is ended.
     if face.cache.latest() is None:
         face.cache.publish(Snapshot())
+    call = face.delta()
+    await call.write(delta_request(CLUSTER, "neighbour"))
     first = await call.read()
     await call.write(DeltaDiscoveryRequest(type_url=CLUSTER, response_nonce=first.nonce))
     good = Neighbour(face, call)
