@@ -2,11 +2,14 @@
 
 import pytest
 from hypothesis import HealthCheck, settings
+from trials import trials
 
 
 def pytest_configure() -> None:
     """Properties hold on a busy machine too."""
-    settings.register_profile("isthmus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile(
+        "isthmus", max_examples=trials(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     settings.load_profile("isthmus")
 
 
