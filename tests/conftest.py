@@ -1,5 +1,8 @@
 """What all tests share: the option that rewrites golden files, and that no property is a matter of time."""
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 from trials import trials
@@ -11,6 +14,17 @@ def pytest_configure() -> None:
         "isthmus", max_examples=trials(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("isthmus")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected lasts as long as the run, so that looking for garbage in it is a waste of time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -135,8 +135,11 @@ async def test_a_fleet_that_returns_at_once_is_let_in(stack: AsyncExitStack) -> 
     assert len(streams) == 1500
 
 
-async def test_an_old_connection_is_ended_and_the_client_comes_back(stack: AsyncExitStack) -> None:
+async def test_an_old_connection_is_ended_and_the_client_comes_back(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its streams end with UNAVAILABLE, which clients try again on, and the same client gets a new connection."""
+    monkeypatch.setattr(rpc, "GRACE_SECONDS", 0.1)
     served = RpcFace("xds", face_of(), handlers(), timedelta(milliseconds=200))
     port = await stack.enter_async_context(rpc.listening(served, server_options(), lambda _: ignored))
     client = Client(stack, port, None, None)

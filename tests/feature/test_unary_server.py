@@ -262,8 +262,9 @@ async def test_a_stop_lets_calls_finish(stack: AsyncExitStack) -> None:
     assert grpc.StatusCode.UNAVAILABLE is (await refusal(client.once()))[0]
 
 
-async def test_a_stop_cuts_what_does_not_finish(stack: AsyncExitStack) -> None:
+async def test_a_stop_cuts_what_does_not_finish(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the time of grace a call that still waits is cancelled, and the client hears that nobody is there."""
+    monkeypatch.setattr(server, "GRACE_SECONDS", 0.1)
     waiting, stopping = Waiting(), AsyncExitStack()
     client = Client(stack, await serve(stopping, waiting.answer), None, None)
     call = client.channel.unary_unary(ONCE)(b"x", timeout=20)

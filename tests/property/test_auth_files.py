@@ -11,11 +11,11 @@ from odd_values import JSON, TEXTS
 
 from controlplane.auth.identity_headers import identity_headers
 from controlplane.auth.jwt.decode import decode
-from controlplane.auth.proxying import NoWay, Proxy, proxies
 from controlplane.auth.tokens import load_tokens
 from controlplane.auth.webhook.configuration import read_authorization_configuration
 from controlplane.auth.webhook.kubeconfig import Connection, read_kubeconfig
 from controlplane.auth.webhook.reviews import AccessStatus, TokenStatus, read_access_review, read_token_review
+from controlplane.egress.proxying import NoWay, Proxy, proxies
 from controlplane.errors import SettingsError
 
 

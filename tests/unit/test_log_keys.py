@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from process import ROOT
@@ -16,15 +16,21 @@ MADE = {"exc_info": "exception"}
 EVERY_LINE = {"timestamp", "level", "logger", "event", "exception"}
 
 
-def calls() -> Iterator[tuple[Path, ast.Call, str]]:
+@cache
+def calls() -> list[tuple[Path, ast.Call, str]]:
     """Every call in the package that writes a line, or binds keys for lines to come, with what is called."""
+    found = []
     for path in sorted((ROOT / "controlplane").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                receiver, name = ast.unparse(node.func.value), node.func.attr
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            name = node.func.attr
+            if name in LEVELS | BINDING:
+                receiver = ast.unparse(node.func.value)
                 logs = receiver.rpartition(".")[2] in {"log", "_log"} or "get_logger" in receiver
-                if (logs and name in LEVELS | BINDING) or name == "bind_contextvars":
-                    yield path, node, name
+                if logs or name == "bind_contextvars":
+                    found.append((path, node, name))
+    return found
 
 
 def documented() -> set[str]:

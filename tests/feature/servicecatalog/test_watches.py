@@ -93,12 +93,13 @@ async def test_stopping_the_server_ends_its_watches(api: Running) -> None:
         assert await events.ends()
 
 
-async def test_a_watch_is_audited_at_its_start_and_end(api: Running) -> None:
+async def test_a_watch_is_audited_at_its_start_and_end(pki: Pki) -> None:
     """The log shows an open watch before it ends."""
-    async with api.client.watch(f"{BROKERS}?watch=1&timeoutSeconds=1") as events:
-        started = [event["stage"] for event in api.audited]
-        await events.ends()
-    await api.client.call("GET", "/version")
+    async with running(pki, replace(pki.options, watch_timeout=0.3)) as api:
+        async with api.client.watch(f"{BROKERS}?watch=1") as events:
+            started = [event["stage"] for event in api.audited]
+            await events.ends()
+        await api.client.call("GET", "/version")
 
     assert started == ["ResponseStarted"]
     watched = [event for event in api.audited if event["verb"] == "watch"]

@@ -10,6 +10,7 @@ import pytest
 from listening import Listener
 
 from controlplane.model.change import Change, Delete, ObjectKey, Synced, Upsert
+from controlplane.sources import stored
 from controlplane.sources.stored import RESOURCES, StoredSource
 from controlplane.store import interface
 from controlplane.store.interface import Key, Page, Put, Scope, Store, Txn, UnavailableError, Written
@@ -187,8 +188,11 @@ class Unsteady:
             raise UnavailableError("the disk is away")
 
 
-async def test_a_store_that_is_away_changes_nothing_but_the_problems(store: Store) -> None:
+async def test_a_store_that_is_away_changes_nothing_but_the_problems(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was said stays; when it is back, only what is different is said, deletions too."""
+    monkeypatch.setattr(stored, "_RETRY_SECONDS", 0.05)
     unsteady = Unsteady(store)
     await _write(store, _role("a"), _role("b"))
     async with Listener(lambda report: StoredSource(unsteady, report)) as listener:

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from controlplane.discovery import aside as module
 from controlplane.discovery.aside import Aside, aside
 
 
@@ -54,8 +55,9 @@ async def test_work_goes_on_when_nobody_waits_any_more() -> None:
         assert await asyncio.to_thread(done.wait, 10)
 
 
-async def test_work_that_does_not_end_is_cut_off_with_the_context() -> None:
+async def test_work_that_does_not_end_is_cut_off_with_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
     """What still waits when the second loop ends is cancelled."""
+    monkeypatch.setattr(module, "_GRACE_SECONDS", 0.05)
     started, cancelled = threading.Event(), threading.Event()
 
     async def endless() -> None:

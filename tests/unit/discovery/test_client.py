@@ -201,10 +201,10 @@ async def test_an_answer_that_does_not_come_is_given_up(pki: _Pki, serve: Serve)
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with _client(seconds=0.3) as client:
+    async with _client(seconds=0.05) as client:
         reply = await client.get(_backend(pki, await serve(hang)), pki.credentials, "/", accept="*/*")
 
-    assert reply == Unreachable("no answer within 0.3 s")
+    assert reply == Unreachable("no answer within 0.05 s")
 
 
 async def test_an_answer_too_large_is_given_up(pki: _Pki, serve: Serve) -> None:

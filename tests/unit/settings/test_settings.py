@@ -106,7 +106,7 @@ def test_every_wrong_setting_is_told_at_once(tmp_path: Path) -> None:
     assert len(str(caught.value).splitlines()) == 2
 
 
-@pytest.mark.parametrize("text", ["", "just words", "a: [", "\x00", "a: 2001-99-99", "[" * 5_000])
+@pytest.mark.parametrize("text", ["", "just words", "a: [", "\x00", "a: 2001-99-99", "[\n" * 5_000])
 def test_a_file_without_settings_says_so(text: str, tmp_path: Path) -> None:
     """Empty files, other YAML and no YAML at all are one sentence each."""
     with pytest.raises(SettingsError) as caught:

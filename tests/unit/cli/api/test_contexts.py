@@ -42,7 +42,7 @@ def test_no_file_is_no_context(tmp_path: Path) -> None:
     [
         ("a: [", "is not YAML"),
         ("current-context: 2001-99-99", "is not YAML"),
-        ("[" * 5_000, "is not YAML"),
+        ("[\n" * 5_000, "is not YAML"),
         ("- a", "something else"),
         ("{contexts: [], users: []}", "something else"),
         ("contexts: 7", "no list"),
