@@ -18,8 +18,8 @@ from prometheus_client import CollectorRegistry
 from controlplane.aio import Watchable
 from controlplane.auditing import read_policy
 from controlplane.auth.description import Description, described
-from controlplane.auth.proxying import proxies
 from controlplane.auth.ruling import RulingMetrics, Rulings
+from controlplane.egress.proxying import proxies
 from controlplane.model.auth_files import AuthFiles
 from controlplane.model.policy import Policy
 from controlplane.model.problem import Problem

@@ -13,6 +13,9 @@ from pathlib import Path
 import aiohttp
 from kubernetes.aio import client, config
 
+from controlplane.egress.connector import Connector
+from controlplane.egress.proxying import named
+
 # One attempt; a front door that accepts a connection and then says nothing must not use up the whole waiting time.
 _ATTEMPT_SECONDS = 5.0
 _LONGEST_MESSAGE = 200
@@ -45,7 +48,8 @@ async def first_answer(
 async def document(kubeconfig: Path, path: str, *, scratch: Path) -> dict[str, object] | str:
     """The JSON object at `path`, asked for as the kubeconfig's current context; or why there is none, in words.
 
-    Files that the kubeconfig names are read anew each time. `scratch` is as above.
+    Files that the kubeconfig names are read anew each time; a proxy that it names is used, and none of the environment.
+    `scratch` is as above.
     """
     try:
         api = await config.new_client_from_config(
@@ -53,8 +57,10 @@ async def document(kubeconfig: Path, path: str, *, scratch: Path) -> dict[str, o
         )
     except (config.ConfigException, OSError, ValueError) as error:
         return f"the kubeconfig cannot be used ({error})"
-    api.configuration.client_session_kwargs = {"trust_env": False}
-    async with api:
+    async with Connector(ssl=api.rest_client.ssl_context) as connector, api:
+        api.configuration.client_session_kwargs = {"trust_env": False, "connector": connector}
+        if defect := _misdirected(api):
+            return f"the kubeconfig cannot be used ({defect})"
         try:
             request = await api.param_serialize(
                 "GET", path, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
@@ -72,6 +78,17 @@ async def document(kubeconfig: Path, path: str, *, scratch: Path) -> dict[str, o
     except ValueError:
         found = None
     return found if isinstance(found, dict) else "the answer is no JSON object"
+
+
+def _misdirected(api: client.ApiClient) -> str:
+    """Has a client go through the proxy that its kubeconfig names, if any; a text: why it cannot."""
+    rest = api.rest_client
+    proxy = named(str(rest.proxy)) if rest.proxy else None
+    if isinstance(proxy, str):
+        return f"cluster.proxy-url {proxy}"
+    if proxy is not None:
+        rest.proxy, rest.proxy_headers = proxy.url, proxy.headers
+    return ""
 
 
 async def _attempt(api: client.ApiClient, path: str) -> str:

@@ -24,13 +24,13 @@ from controlplane.auth.evidence import Evidence, Failed, Recognised, TokenAuthen
 from controlplane.auth.front_proxy import RequestHeaderTrust
 from controlplane.auth.jwt.authenticators import JwtAuthenticators
 from controlplane.auth.jwt.metrics import JwtMetrics
-from controlplane.auth.proxying import DIRECT, Proxies
 from controlplane.auth.rbac import Rbac
 from controlplane.auth.webhook.chain import authorizers
 from controlplane.auth.webhook.client import Surroundings
 from controlplane.auth.webhook.described import Local
 from controlplane.auth.webhook.metrics import WebhookMetrics
 from controlplane.auth.webhook.tokens import token_reviews
+from controlplane.egress.proxying import DIRECT, Proxies
 from controlplane.errors import SettingsError
 from controlplane.model.auth_files import AuthFiles
 from controlplane.model.policy import Policy

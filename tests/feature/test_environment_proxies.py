@@ -3,82 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 from pki import CertificateAuthority
+from proxy_servers import BASIC, PASSWORD, ConnectProxy, Proxy, SocksProxy
 from review_server import ReviewServer, reply
 from structlog.testing import capture_logs
 
 from controlplane.auth.jwt.fetch import FetchFailed, fetching
-from controlplane.auth.proxying import Proxies, proxies
 from controlplane.auth.webhook.client import ReviewClient, Surroundings, opened
 from controlplane.auth.webhook.kubeconfig import Connection
 from controlplane.auth.webhook.retry import Failure
+from controlplane.egress.proxying import Proxies, proxies
 
 HOST = "issuer.example.org"
-PASSWORD = "s3cr3t"
-BASIC = f"Basic {base64.b64encode(f'me:{PASSWORD}'.encode()).decode()}"
 DOCUMENT = b'{"keys": []}'
-
-
-class ConnectProxy:
-    """A proxy that knows every name as this machine, and who asked it for what; `status` is what it answers."""
-
-    def __init__(self, status: int = 200, context: ssl.SSLContext | None = None) -> None:
-        self.status = status
-        self.asked: list[tuple[str, str | None]] = []
-        self._context = context
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment that names it, with a password."""
-        scheme = "http" if self._context is None else "https"
-        return {"HTTPS_PROXY": f"{scheme}://me:{PASSWORD}@127.0.0.1:{self.port}"}
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
-        """While it can be reached."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        with closing(writer):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            target = head[0].split(" ")[1]
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
-            self.asked.append((target, headers.get("proxy-authorization")))
-            if self.status != 200:
-                writer.write(f"HTTP/1.1 {self.status} No\r\nContent-Length: 0\r\n\r\n".encode())
-                await writer.drain()
-                return
-            there, back = await asyncio.open_connection("127.0.0.1", int(target.rpartition(":")[2]))
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            with closing(back):
-                await asyncio.gather(_carry(reader, back), _carry(there, writer), return_exceptions=True)
-
-
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(1 << 16):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
 
 
 class Issuer:
@@ -123,10 +66,17 @@ async def fetched(issuer: Issuer, host: str, way: Proxies) -> bytes | FetchFaile
         return await fetch(f"https://{host}:{issuer.port}/keys")
 
 
-@pytest.mark.parametrize("encrypted", [False, True])
-async def test_an_issuer_is_reached_through_the_proxy(issuer: Issuer, *, encrypted: bool) -> None:
-    """It is told where to and shown its password; TLS is with the issuer, also where it is with the proxy."""
-    proxy = ConnectProxy(context=issuer.context if encrypted else None)
+KINDS: dict[str, Callable[[Issuer], Proxy]] = {
+    "http": lambda _: ConnectProxy(),
+    "https": lambda issuer: ConnectProxy(context=issuer.context),
+    "socks5": lambda _: SocksProxy(),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_issuer_is_reached_through_the_proxy(issuer: Issuer, kind: str) -> None:
+    """It is told the issuer's name and shown its password; TLS is with the issuer, also where it is with the proxy."""
+    proxy = KINDS[kind](issuer)
     async with proxy.serving():
         found = await fetched(issuer, HOST, proxies(proxy.environment))
 
@@ -158,9 +108,10 @@ async def test_a_proxy_that_refuses_is_told_without_its_password(issuer: Issuer,
     assert not any(secret in f"{found} {logs}" for secret in (PASSWORD, BASIC))
 
 
-async def test_a_proxy_that_is_not_there_is_told_without_its_password(issuer: Issuer) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_proxy_that_is_not_there_is_told_without_its_password(issuer: Issuer, kind: str) -> None:
     """The same."""
-    proxy = ConnectProxy()
+    proxy = KINDS[kind](issuer)
     async with proxy.serving():
         gone = proxies(proxy.environment)
     found = await fetched(issuer, HOST, gone)
@@ -169,17 +120,39 @@ async def test_a_proxy_that_is_not_there_is_told_without_its_password(issuer: Is
     assert not any(secret in str(found) for secret in (PASSWORD, BASIC))
 
 
-async def test_a_proxy_of_another_kind_refuses(issuer: Issuer) -> None:
-    """What is to go through it is not asked directly."""
-    found = await fetched(issuer, HOST, proxies({"HTTPS_PROXY": f"socks5://me:{PASSWORD}@127.0.0.1:1"}))
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        (SocksProxy(reply=2), "Connection not allowed by ruleset"),
+        (SocksProxy(password="another"), "Username and password authentication failure"),
+        (SocksProxy(says=b"HTTP/1.1 400 Bad Request\r\n\r\n"), "Unexpected SOCKS version number"),
+        (SocksProxy(says=b"\x05"), "Connection closed unexpectedly"),
+        (SocksProxy(says=b"\x05\x00\x05\x00\x00\x03\x01\xff\x00\x00"), "the proxy does not connect"),
+    ],
+)
+async def test_a_socks_proxy_that_refuses_is_told_without_its_password(
+    issuer: Issuer, proxy: SocksProxy, said: str
+) -> None:
+    """Whatever it does, the reason says that it was the proxy, and nobody is asked directly instead."""
+    async with proxy.serving():
+        found = await fetched(issuer, HOST, proxies(proxy.environment))
 
     assert isinstance(found, FetchFailed)
-    assert "neither http nor https" in found.reason
+    assert said in found.reason
+    assert not any(secret in str(found) for secret in (PASSWORD, BASIC))
+
+
+async def test_a_proxy_of_another_kind_refuses(issuer: Issuer) -> None:
+    """What is to go through it is not asked directly."""
+    found = await fetched(issuer, HOST, proxies({"HTTPS_PROXY": f"ftp://me:{PASSWORD}@127.0.0.1:1"}))
+
+    assert isinstance(found, FetchFailed)
+    assert "the environment names a proxy that is none of http, https and socks5" in found.reason
     assert PASSWORD not in found.reason
 
 
 @asynccontextmanager
-async def asking(server: ReviewServer, proxy: ConnectProxy) -> AsyncIterator[ReviewClient]:
+async def asking(server: ReviewServer, proxy: Proxy) -> AsyncIterator[ReviewClient]:
     """A client of the server by a name that only the proxy knows."""
     url = f"https://reviews.example.org:{server.port}/review"
     surroundings = Surroundings(proxies=proxies(proxy.environment))
@@ -188,9 +161,10 @@ async def asking(server: ReviewServer, proxy: ConnectProxy) -> AsyncIterator[Rev
         yield ReviewClient(session, connection, surroundings, seconds=10, in_all=10)
 
 
-async def test_a_webhook_is_reached_through_the_proxy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [ConnectProxy, SocksProxy])
+async def test_a_webhook_is_reached_through_the_proxy(tmp_path: Path, kind: type[Proxy]) -> None:
     """The review goes to the server inside TLS, and the answer comes back."""
-    proxy = ConnectProxy()
+    proxy = kind()
     async with ReviewServer(tmp_path, reply({"allowed": True})) as server, proxy.serving():
         async with asking(server, proxy) as client:
             answer = await client.ask(b"{}", lambda body: body.decode(), lambda *_: None)
@@ -210,9 +184,10 @@ async def test_a_webhook_behind_a_proxy_that_refuses_is_not_reached(tmp_path: Pa
     assert answer == Failure("the proxy answered 407 instead of connecting")
 
 
-async def test_a_webhook_behind_a_proxy_that_is_gone_is_not_reached(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [ConnectProxy, SocksProxy])
+async def test_a_webhook_behind_a_proxy_that_is_gone_is_not_reached(tmp_path: Path, kind: type[Proxy]) -> None:
     """The same of one that cannot be reached."""
-    proxy = ConnectProxy()
+    proxy = kind()
     async with proxy.serving():
         pass
     async with ReviewServer(tmp_path, reply({})) as server, asking(server, proxy) as client:

@@ -66,7 +66,7 @@ async def test_the_last_failure_is_told_in_words(tmp_path: Path) -> None:
         return web.json_response({"kind": "Status", "message": "no such\nAPI"}, status=503)
 
     async with front_door(tmp_path, refuse) as path:
-        failure = await first_answer(path, "admin", "/version", scratch=tmp_path, pause=0.01, give_up_after=1)
+        failure = await first_answer(path, "admin", "/version", scratch=tmp_path, pause=0.01, give_up_after=0.5)
 
     assert failure == "HTTP 503: no such API"
 
@@ -79,7 +79,7 @@ async def test_a_front_door_that_is_not_there_is_told_in_words(tmp_path: Path) -
 
     async with front_door(tmp_path, unheard) as path:
         pass
-    failure = await first_answer(path, "admin", "/version", scratch=tmp_path, pause=0.01, give_up_after=1)
+    failure = await first_answer(path, "admin", "/version", scratch=tmp_path, pause=0.01, give_up_after=0.5)
 
     assert "Cannot connect to host 127.0.0.1" in failure
 

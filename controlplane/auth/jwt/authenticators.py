@@ -36,8 +36,8 @@ from controlplane.auth.jwt.service_accounts import (
     recognised_bound,
     recognised_legacy,
 )
-from controlplane.auth.proxying import DIRECT, Proxies
 from controlplane.auth.webhook.shared import Shared
+from controlplane.egress.proxying import DIRECT, Proxies
 
 REMEMBERED: Final = 10.0
 """Seconds for which a verified token is believed without another look, as in kube-apiserver; failures never are."""

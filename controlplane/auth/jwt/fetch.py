@@ -16,7 +16,8 @@ from typing import Final, TypeAlias
 import aiohttp
 from yarl import URL
 
-from controlplane.auth.proxying import DIRECT, NoWay, Proxies
+from controlplane.egress.connector import Connector
+from controlplane.egress.proxying import DIRECT, NoWay, Proxies
 from controlplane.model.credentials import Secret
 
 MOST_BYTES: Final = 1 << 20
@@ -121,7 +122,7 @@ def trust(certificate_authority: str) -> ssl.SSLContext:
 @asynccontextmanager
 async def _session(certificate_authority: str) -> AsyncIterator[aiohttp.ClientSession]:
     # Connections are closed at once: a document is asked for every few minutes.
-    connector = aiohttp.TCPConnector(ssl=trust(certificate_authority), force_close=True)
+    connector = Connector(ssl=trust(certificate_authority), force_close=True)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None),

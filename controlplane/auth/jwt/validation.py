@@ -210,7 +210,8 @@ def _issuer_defects(issuer: Mapping[str, Any], field: str, disallowed: frozenset
             yield _invalid(f"{field}.certificateAuthority", "<omitted>", sentence, "write PEM certificates")
     if selector := issuer.get("egressSelectorType", ""):
         sentence = "Isthmus has no egress selector: it connects to issuers directly"
-        yield _invalid(f"{field}.egressSelectorType", selector, sentence, "remove it")
+        remedy = "remove it, and name a proxy in HTTPS_PROXY if there is one on the way"
+        yield _invalid(f"{field}.egressSelectorType", selector, sentence, remedy)
 
 
 def _url_defects(url: str, field: str, disallowed: frozenset[str]) -> Iterator[Defect]:

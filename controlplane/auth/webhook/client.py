@@ -20,10 +20,11 @@ from typing import Final, Protocol, TypeVar
 
 import aiohttp
 
-from controlplane.auth.proxying import DIRECT, NoWay, Proxies
 from controlplane.auth.webhook.bearer import Bearer
 from controlplane.auth.webhook.kubeconfig import Connection, Reader
 from controlplane.auth.webhook.retry import Failure, pauses, refusal
+from controlplane.egress.connector import Connector
+from controlplane.egress.proxying import DIRECT, NoWay, Proxies
 from controlplane.errors import SettingsError
 from controlplane.model.credentials import KeyPair
 
@@ -77,7 +78,7 @@ class ReviewClient:
     ) -> None:
         self._session = session
         self._url = connection.url
-        self._proxy = surroundings.proxies.of(connection.url)
+        self._proxy = connection.proxy or surroundings.proxies.of(connection.url)
         self._context = tls_context(connection)
         self._server_name = connection.server_name or None
         self._bearer = Bearer(connection, surroundings.read, surroundings.clock)
@@ -163,7 +164,7 @@ class ReviewClient:
 async def opened() -> AsyncIterator[aiohttp.ClientSession]:
     """A session for clients; its connections end with it."""
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(keepalive_timeout=_IDLE_SECONDS),
+        connector=Connector(keepalive_timeout=_IDLE_SECONDS),
         timeout=aiohttp.ClientTimeout(total=None),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from controlplane.egress.proxying import Proxy, named
 from controlplane.errors import SettingsError
 from controlplane.model.credentials import KeyPair, Secret
 
@@ -34,7 +35,6 @@ _REFUSED_USER: Final = {
     "as-groups": "impersonates, which nobody does who is asked about others; remove it",
     "as-user-extra": "impersonates, which nobody does who is asked about others; remove it",
 }
-_REFUSED_CLUSTER: Final = {"proxy-url": "names a proxy; remove it, and name one in HTTPS_PROXY where Isthmus runs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Connection:
 
     `url` is https and used as it is. `roots` (PEM) verify its certificate: b"" means the operating system's, None that
     whoever answers is believed. `server_name` is the name in that certificate, "" for the URL's host. `authorization`
-    is the value of that header; the token in `token_file` comes before it, and is read again as it is replaced.
+    is the value of that header; the token in `token_file` comes before it, and is read again as it is replaced. `proxy`
+    is the way there; None: the one that the environment names, if any.
     """
 
     url: str
@@ -52,6 +53,7 @@ class Connection:
     client: KeyPair | None = None
     authorization: Secret | None = None
     token_file: Path | None = None
+    proxy: Proxy | None = None
 
 
 def read_kubeconfig(text: str, path: Path, read: Reader) -> Connection:
@@ -61,7 +63,7 @@ def read_kubeconfig(text: str, path: Path, read: Reader) -> Connection:
 
     Raises:
         SettingsError: when it is no kubeconfig, is incomplete, names a file that cannot be read, or wants what is not
-            done here (exec plug-ins, auth providers, proxies, impersonation, plain HTTP).
+            done here (exec plug-ins, auth providers, impersonation, plain HTTP).
     """
     return _Kubeconfig(text, path, read).connection()
 
@@ -104,8 +106,7 @@ class _Kubeconfig:
         context = self._named(document, "contexts", "context", name)
         cluster = self._named(document, "clusters", "cluster", context.get("cluster"))
         user = self._named(document, "users", "user", context["user"]) if context.get("user") else {}
-        self._refuse(cluster, _REFUSED_CLUSTER, "cluster")
-        self._refuse(user, _REFUSED_USER, "user")
+        self._refuse(user)
         token_file = self._text(user, "tokenFile", "user")
         return Connection(
             url=self._url(self._text(cluster, "server", "cluster")),
@@ -114,6 +115,7 @@ class _Kubeconfig:
             client=self._client(user),
             authorization=self._authorization(user),
             token_file=self.path.parent / token_file if token_file else None,
+            proxy=self._proxy(cluster),
         )
 
     def _document(self) -> Mapping[str, Any]:
@@ -137,10 +139,10 @@ class _Kubeconfig:
                 return value if isinstance(value, Mapping) else {}
         raise self._wrong(f"{kind} has no entry {name!r}; add it, or name one that is there")
 
-    def _refuse(self, values: Mapping[str, Any], refused: Mapping[str, str], part: str) -> None:
-        for key, reason in refused.items():
-            if values.get(key):
-                raise self._wrong(f"{part}.{key} {reason}")
+    def _refuse(self, user: Mapping[str, Any]) -> None:
+        for key, reason in _REFUSED_USER.items():
+            if user.get(key):
+                raise self._wrong(f"user.{key} {reason}")
 
     def _url(self, url: str) -> str:
         if not url:
@@ -154,6 +156,13 @@ class _Kubeconfig:
             # A URL may hold a password.
             raise self._wrong("cluster.server is no URL of a server with TLS; write https://HOST:PORT/PATH")
         return url
+
+    def _proxy(self, cluster: Mapping[str, Any]) -> Proxy | None:
+        url = self._text(cluster, "proxy-url", "cluster")
+        proxy = named(url) if url else None
+        if isinstance(proxy, str):
+            raise self._wrong(f"cluster.proxy-url {proxy}")
+        return proxy
 
     def _roots(self, cluster: Mapping[str, Any]) -> bytes | None:
         roots = self._bytes(cluster, "certificate-authority", "cluster")

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from controlplane.auth.webhook.kubeconfig import Connection, in_cluster, read_kubeconfig
+from controlplane.egress.proxying import Proxy
 from controlplane.errors import SettingsError
 from controlplane.model.credentials import KeyPair, Secret
 
@@ -46,6 +47,9 @@ SERVER = {"server": "https://a.example.org:1/review"}
         ({"certificate-authority": "ca.crt", "tls-server-name": "b"}, {}, {"roots": b"CA", "server_name": "b"}),
         ({"certificate-authority-data": base64.b64encode(b"D").decode()}, {}, {"roots": b"D"}),
         ({"insecure-skip-tls-verify": True}, {}, {"roots": None}),
+        ({"proxy-url": "http://p:3128"}, {}, {"proxy": Proxy("http://p:3128")}),
+        ({"proxy-url": "socks5://n:p@p"}, {}, {"proxy": Proxy("socks5://p", Secret(b"Basic bjpw"))}),
+        ({"proxy-url": ""}, {}, {"proxy": None}),
         ({}, {"token": "t"}, {"authorization": Secret(b"Bearer t")}),
         ({}, {"username": "n", "password": "p"}, {"authorization": Secret(b"Basic bjpw")}),
         ({}, {"tokenFile": "t"}, {"token_file": Path("/etc/isthmus/t")}),
@@ -74,7 +78,14 @@ def test_the_current_context_says_whom_to_ask(
         ({"server": "http://a/b"}, {}, "cluster.server is no URL of a server with TLS"),
         ({"server": "https://u:hidden@a/b"}, {}, "cluster.server is no URL of a server with TLS"),
         ({"server": "https://a:x/"}, {}, "cluster.server is no URL of a server with TLS"),
-        ({"proxy-url": "http://p"}, {}, "cluster.proxy-url names a proxy"),
+        (
+            {"proxy-url": "ftp://u:hidden@p"},
+            {},
+            "cluster.proxy-url names a proxy that is none of http, https and socks5;",
+        ),
+        ({"proxy-url": "p:3128"}, {}, "cluster.proxy-url names a proxy that is none of http, https and socks5;"),
+        ({"proxy-url": "socks5://hidden@p"}, {}, "cluster.proxy-url names a SOCKS proxy with credentials"),
+        ({"proxy-url": 5}, {}, "cluster.proxy-url is not one line of text"),
         ({"certificate-authority": "no.crt"}, {}, "which cannot be read (No such file or directory)"),
         ({"certificate-authority": "ca.crt", "certificate-authority-data": "RA=="}, {}, "are both specified; keep one"),
         ({"certificate-authority-data": "*"}, {}, "cluster.certificate-authority-data is not base64"),

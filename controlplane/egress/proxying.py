@@ -1,7 +1,7 @@
-"""Which proxy the environment names for a URL, as Go's http.ProxyFromEnvironment reads HTTPS_PROXY and NO_PROXY.
+"""Which proxy is named: by a URL, or by HTTPS_PROXY and NO_PROXY as Go's http.ProxyFromEnvironment reads them.
 
-In: an environment, later URLs. Out: a proxy, none, or that the named one cannot be used. Law: what is on this machine
-is never asked through a proxy, and the credentials of a proxy's URL are in no text.
+In: a proxy's URL, or an environment and later URLs. Out: a proxy, none, or that the named one cannot be used. Law: what
+is on this machine is asked through no proxy that only the environment names; the credentials in a URL are in no text.
 """
 
 from __future__ import annotations
@@ -18,14 +18,33 @@ from controlplane.model.credentials import Secret
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 
+SOCKS: Final = "socks5"
+"""The scheme of a SOCKS proxy; it is told the names of servers, and not their addresses."""
+AUTHORIZATION: Final = "Proxy-Authorization"
+"""The header with a proxy's credentials."""
+
 _HTTPS_PORT: Final = 443
+_SCHEMES: Final = {"http": "http", "https": "https", "socks5": SOCKS, "socks5h": SOCKS}
+# RFC 1929 gives either one byte for its length, and says nothing of characters.
+_SOCKS_WORD: Final = re.compile(rb"[\x20-\x7e]{1,255}")
+_NO_PROXY: Final = (
+    "names a proxy that is none of http, https and socks5; write http://HOST:PORT, https://HOST:PORT or "
+    "socks5://HOST:PORT"
+)
+_NO_CREDENTIALS: Final = (
+    "names a SOCKS proxy with credentials that it cannot be shown; write NAME:PASSWORD of 1 to 255 ASCII characters "
+    "each, with no colon in the name"
+)
 _CIDR: Final = re.compile(r"[0-9a-f:.]+/[0-9]+")
 _BRACKETED: Final = re.compile(r"\[([^\[\]]*)\]:([^:]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy over HTTP or HTTPS; `authorization` is the value of the header Proxy-Authorization, None for none."""
+    """A proxy over HTTP, HTTPS or SOCKS5; `authorization` is a value of Proxy-Authorization (Basic), None for none.
+
+    `url` has the scheme http, https or socks5, and no credentials.
+    """
 
     url: str
     authorization: Secret | None = None
@@ -33,7 +52,7 @@ class Proxy:
     @property
     def headers(self) -> dict[str, str]:
         """What the proxy is shown."""
-        return {} if self.authorization is None else {"Proxy-Authorization": self.authorization.reveal().decode()}
+        return {} if self.authorization is None else {AUTHORIZATION: self.authorization.reveal().decode()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +115,26 @@ def proxies(environment: Mapping[str, str]) -> Proxies:
     return Proxies(_proxy(_value(environment, "https_proxy")), tuple(_exempt(listed)), "*" in listed)
 
 
+def named(url: str) -> Proxy | str:
+    """The proxy at a URL; a text: what is wrong with it, as the predicate of whatever holds it, and without it."""
+    parts = _parts(url)
+    try:
+        host, port = ("", None) if parts is None else (parts.hostname or "", parts.port)
+    except ValueError:
+        host, port = "", None
+    if parts is None or not host or parts.scheme not in _SCHEMES:
+        return _NO_PROXY
+    scheme, place = _SCHEMES[parts.scheme], f"[{host}]" if ":" in host else host
+    address = f"{scheme}://{place}" if port is None else f"{scheme}://{place}:{port}"
+    if parts.username is None:
+        return Proxy(address)
+    written = [(part or "").encode(errors="surrogateescape") for part in (parts.username, parts.password)]
+    name, password = map(unquote_to_bytes, written)
+    if scheme == SOCKS and not (_SOCKS_WORD.fullmatch(name) and _SOCKS_WORD.fullmatch(password) and b":" not in name):
+        return _NO_CREDENTIALS
+    return Proxy(address, Secret(b"Basic " + base64.b64encode(name + b":" + password)))
+
+
 def _value(environment: Mapping[str, str], name: str) -> str:
     return environment.get(name) or environment.get(name.upper(), "")
 
@@ -103,22 +142,8 @@ def _value(environment: Mapping[str, str], name: str) -> str:
 def _proxy(text: str) -> Proxy | NoWay | None:
     if not text:
         return None
-    parts = _parts(text) or _parts(f"http://{text}")
-    try:
-        host, port = ("", None) if parts is None else (parts.hostname or "", parts.port)
-    except ValueError:
-        host, port = "", None
-    if parts is None or not host:
-        return NoWay("the environment names a proxy, and not by an address")
-    if parts.scheme not in ("http", "https"):
-        return NoWay("the environment names a proxy that speaks neither http nor https")
-    place = f"[{host}]" if ":" in host else host
-    url = f"{parts.scheme}://{place}" if port is None else f"{parts.scheme}://{place}:{port}"
-    if parts.username is None:
-        return Proxy(url)
-    written = [(part or "").encode(errors="surrogateescape") for part in (parts.username, parts.password)]
-    pair = b":".join(map(unquote_to_bytes, written))
-    return Proxy(url, Secret(b"Basic " + base64.b64encode(pair)))
+    found = named(text if _parts(text) else f"http://{text}")
+    return NoWay(f"the environment {found}") if isinstance(found, str) else found
 
 
 def _parts(text: str) -> SplitResult | None:

@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from controlplane.auth.proxying import DIRECT, NoWay, Proxy, proxies
+from controlplane.egress.proxying import DIRECT, NoWay, Proxy, named, proxies
+from controlplane.model.credentials import Secret
 
 PROXY = Proxy("http://proxy.example.org:3128")
 
@@ -17,6 +18,8 @@ PROXY = Proxy("http://proxy.example.org:3128")
         ("https://proxy.example.org", "https://proxy.example.org"),
         ("10.0.0.1:3128", "http://10.0.0.1:3128"),
         ("http://[fd00::1]:3128/", "http://[fd00::1]:3128"),
+        ("socks5://proxy.example.org", "socks5://proxy.example.org"),
+        ("socks5h://proxy.example.org:1081", "socks5://proxy.example.org:1081"),
     ],
 )
 def test_a_proxy_is_an_address_with_or_without_scheme(written: str, url: str) -> None:
@@ -91,13 +94,15 @@ def test_what_is_exempt_is_asked_directly(exempt: str, url: str, direct: bool) -
     assert (None if direct else PROXY) == found
 
 
-@pytest.mark.parametrize("written", ["socks5://p:1080", "ftp://p", "http://p:99999999", "http://p:x", "://", "//p"])
+@pytest.mark.parametrize(
+    "written", ["socks4://hidden:1", "ftp://hidden", "http://hidden:99999999", "http://hidden:x", "://", "//hidden"]
+)
 def test_a_proxy_that_cannot_be_used_is_no_reason_to_go_without(written: str) -> None:
     """Nothing is asked directly that was to go through a proxy, and the reason does not hold the address."""
     found = proxies({"HTTPS_PROXY": written}).of("https://issuer.example.org")
 
     assert isinstance(found, NoWay)
-    assert "p:" not in found.reason
+    assert "hidden" not in found.reason
 
 
 def test_credentials_of_a_proxy_are_shown_to_it_alone() -> None:
@@ -108,6 +113,29 @@ def test_credentials_of_a_proxy_are_shown_to_it_alone() -> None:
     assert found.url == "http://proxy:3128"
     assert found.headers == {"Proxy-Authorization": f"Basic {base64.b64encode(b'us@er:s3cr et').decode()}"}
     assert "s3cr" not in repr(found)
+
+
+@pytest.mark.parametrize("url", ["p:3128", "proxy.example.org", "", "socks4://p", "http://", "http://p:x"])
+def test_a_url_says_which_kind_of_proxy_it_names(url: str) -> None:
+    """Without a scheme it names none, as in client-go."""
+    assert isinstance(named(url), str)
+
+
+def test_a_socks_proxy_is_shown_its_credentials_too() -> None:
+    """They are kept as the same header."""
+    expected = Secret(b"Basic " + base64.b64encode(b"us er:s3:cret"))
+
+    assert Proxy("socks5://p:1", expected) == named("socks5://us%20er:s3:cret@p:1")
+
+
+@pytest.mark.parametrize("written", ["me", "me:", ":hidden", f"me:{'hidden' * 50}", "m%C3%A9:hidden", "m%3Ae:hidden"])
+def test_credentials_that_socks_cannot_carry_are_refused(written: str) -> None:
+    """RFC 1929 counts either in one byte; the reason does not hold them."""
+    found = named(f"socks5://{written}@p:1")
+
+    assert isinstance(found, str)
+    assert "NAME:PASSWORD of 1 to 255 ASCII characters" in found
+    assert "hidden" not in found
 
 
 @pytest.mark.parametrize("url", ["https://", "https://[", "https://h:x", "https:///path"])
