@@ -8,6 +8,7 @@ endpoints alone leaves the cluster's bytes as they were.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -31,6 +32,12 @@ from controlplane.translation.own_tls import OwnTls, transport_socket
 _NO_LIMIT: Final = 1 << 30
 # Calls of one connection to a face of our own.
 _CALLS: Final = 1000
+
+# How many frames, resets among them, may wait to be sent to a backend before Envoy ends the connection, and with it the
+# requests of everybody. Clients that give up what they asked for reach Envoy's own limit, 1,000 resets, in one turn of
+# its event loop, however fast the backend reads: each of their connections may give up 250 requests. There must be a
+# limit all the same: what a backend does not read stays in memory, about half a KB a frame.
+_FRAMES: Final = 200_000
 
 # A Service's DNS name that does not answer must not keep the cluster, and with it the acknowledgement of every other
 # cluster in the push, warming for longer than a person waits.
@@ -180,23 +187,26 @@ def _plain_options(*, http2: bool) -> http_protocol_options_pb2.HttpProtocolOpti
     """Without TLS there is no ALPN to ask: what is spoken is what was said."""
     options = http_protocol_options_pb2.HttpProtocolOptions()
     if http2:
-        _keep_alive(options.explicit_http_config.http2_protocol_options)
+        _write_http2(options.explicit_http_config.http2_protocol_options)
     else:
         options.explicit_http_config.http_protocol_options.SetInParent()
     options.common_http_protocol_options.idle_timeout.FromSeconds(_IDLE_SECONDS)
     return options
 
 
-def _keep_alive(http2: protocol_pb2.Http2ProtocolOptions) -> None:
+def _write_http2(http2: protocol_pb2.Http2ProtocolOptions) -> None:
+    http2.max_outbound_control_frames.value = http2.max_outbound_frames.value = _FRAMES
     # A dead HTTP/2 connection is noticed after 30 s + 15 s, as in client-go (ReadIdleTimeout and PingTimeout).
     http2.connection_keepalive.interval.FromSeconds(30)
     http2.connection_keepalive.timeout.FromSeconds(15)
 
 
+@lru_cache(maxsize=1)
 def _common() -> cluster_pb2.Cluster:
+    """What all backends' clusters begin as; to be copied, for there is one."""
     options = http_protocol_options_pb2.HttpProtocolOptions()
     # HTTP/2 where ALPN agrees on it, HTTP/1.1 otherwise, as Go's client does.
-    _keep_alive(options.auto_config.http2_protocol_options)
+    _write_http2(options.auto_config.http2_protocol_options)
     options.auto_config.http_protocol_options.SetInParent()
     options.common_http_protocol_options.idle_timeout.FromSeconds(_IDLE_SECONDS)
     cluster = cluster_pb2.Cluster(

@@ -30,7 +30,13 @@ from envoy_data_plane.envoy.config.core.v3 import (
     SubstitutionFormatString,
     TransportSocket,
 )
-from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
+from envoy_data_plane.envoy.config.listener.v3 import (
+    Filter,
+    FilterChain,
+    Listener,
+    ListenerConnectionBalanceConfig,
+    ListenerConnectionBalanceConfigExactBalance,
+)
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpConnectionManager,
     HttpConnectionManagerForwardClientCertDetails,
@@ -116,6 +122,11 @@ def listener_resource(door: FrontDoor) -> EnvoyResource:
         address=Address(socket_address=SocketAddress(address=door.address, port_value=door.port)),
         filter_chains=[FilterChain(filters=[manager], transport_socket=tls)],
         per_connection_buffer_limit_bytes=1 << 20,
+        # Clients of an API server keep a connection for hours and send everything on it; left to the kernel, one worker
+        # may get most of the few there are while another idles.
+        connection_balance_config=ListenerConnectionBalanceConfig(
+            exact_balance=ListenerConnectionBalanceConfigExactBalance()
+        ),
     )
     secrets = [names.SERVING_SECRET, *([names.CLIENT_CA_SECRET] if door.asks_for_client_certificates else [])]
     references = frozenset(ResourceName(SECRET, name) for name in secrets)

@@ -69,8 +69,12 @@ def backend_cluster(key: BackendKey) -> str:
 
 
 def scope(group_version: GroupVersion) -> str:
-    """The scoped route configuration of a group-version."""
-    return f"apis/{group_version.group}/{group_version.version}"
+    """The scoped route configuration of a group-version.
+
+    Envoy copies the names of all scopes at each change, those of up to 22 bytes without asking for memory: at 10,000 it
+    is 2 ms for a change of longer ones. So nothing stands before what an APIService is known by.
+    """
+    return f"{group_version.group}/{group_version.version}"
 
 
 def core_scope() -> str:

@@ -227,8 +227,8 @@ async def test_each_group_is_sent_its_own_apis_and_nothing_else(plane: Plane) ->
     await edge.until(lambda: len(edge.held(SCOPED_ROUTE)) > 1)
     await dc.until(lambda: len(dc.held(SCOPED_ROUTE)) > 1)
 
-    assert {"apis/a.io/v1", "core"} == edge.held(SCOPED_ROUTE)
-    assert {"apis/b.io/v1", "core"} == dc.held(SCOPED_ROUTE)
+    assert {"a.io/v1", "core"} == edge.held(SCOPED_ROUTE)
+    assert {"b.io/v1", "core"} == dc.held(SCOPED_ROUTE)
     assert {"backend/ns/x/443/system"} == {name for name in edge.held(CLUSTER) if name.startswith("backend/")}
     assert ({"backend/ns/x/443/system"}, {"backend/ns/y/443/system"}) == (edge.held(ENDPOINTS), dc.held(ENDPOINTS))
     assert (1, 1) == (len(edge.listeners), len(dc.listeners))
@@ -242,7 +242,7 @@ async def test_a_registration_reaches_its_group_alone(plane: Plane) -> None:
     dc = await plane.connect("envoy-2", kind="dc")
     before = len(dc.log), plane.face.cache.latest("dc")
     plane.script.say(api("a.io", "edge"))
-    await edge.until(lambda: "apis/a.io/v1" in edge.held(SCOPED_ROUTE))
+    await edge.until(lambda: "a.io/v1" in edge.held(SCOPED_ROUTE))
 
     assert before == (len(dc.log), plane.face.cache.latest("dc"))
 
@@ -252,9 +252,9 @@ async def test_a_changed_label_moves_an_api_without_a_gap_on_either_side(plane: 
     await plane.start(api("a.io", "edge"), *backend())
     edge = await plane.connect("envoy-1", cluster="edge")
     dc = await plane.connect("envoy-2", kind="dc")
-    await edge.until(lambda: {"apis/a.io/v1", "core"} == edge.held(SCOPED_ROUTE))
+    await edge.until(lambda: {"a.io/v1", "core"} == edge.held(SCOPED_ROUTE))
     plane.script.say(api("a.io", "dc"))
-    cluster, scope = "backend/ns/svc/443/system", "apis/a.io/v1"
+    cluster, scope = "backend/ns/svc/443/system", "a.io/v1"
     await dc.until(lambda: scope in dc.held(SCOPED_ROUTE))
     await edge.until(lambda: cluster not in edge.held(CLUSTER))
 
@@ -305,7 +305,7 @@ async def test_what_one_group_rejects_is_served_to_the_others(plane: Plane) -> N
     await plane.connect("envoy-1", cluster="edge", rejects="backend/ns/svc/443/system")
     dc = await plane.connect("envoy-2", kind="dc")
     plane.script.say(api("a.io", "edge"), api("b.io", "dc"))
-    await dc.until(lambda: "apis/b.io/v1" in dc.held(SCOPED_ROUTE))
+    await dc.until(lambda: "b.io/v1" in dc.held(SCOPED_ROUTE))
     async with within(10):
         await until(lambda: plane.proxies()["envoy-1"].state is ProxyState.REJECTED)
         await until(lambda: plane.proxies()["envoy-2"].state is ProxyState.SYNCED)

@@ -139,7 +139,7 @@ async def test_the_first_snapshot_holds_everything_and_is_consistent() -> None:
         snapshot = run.pipeline.snapshots.latest()
 
     assert snapshot is not None
-    assert {"apis/a.io/v1", "apis/b.io/v1", "core"} == set(snapshot.table(SCOPED_ROUTE))
+    assert {"a.io/v1", "b.io/v1", "core"} == set(snapshot.table(SCOPED_ROUTE))
     assert list(snapshot.table(LISTENER)) == ["front-door"]
     # The system's roots are not among these credentials, and a backend without caBundle leans on them.
     assert {"system-roots"} == {dangling.target.name for dangling in snapshot.check()}
@@ -157,7 +157,7 @@ async def test_a_change_touches_what_it_changes() -> None:
 
     assert before is not None
     assert after is not None
-    assert {SCOPED_ROUTE: frozenset(("apis/b.io/v1",))} == after.touched
+    assert {SCOPED_ROUTE: frozenset(("b.io/v1",))} == after.touched
     assert before.table(CLUSTER) is after.table(CLUSTER)
 
 

@@ -86,7 +86,7 @@ def test_a_group_gets_its_apis_and_what_all_requests_go_through() -> None:
     """Listener, authorization, the core scope and our own clusters are there; other backends are not."""
     (edge,) = World(EDGE).apply(CREDENTIALS, api("a.io", "x", at="edge"), api("b.io", "y"), api("c.io", "z", at="dc"))
 
-    assert {"apis/a.io/v1", "core"} == set(edge.table(SCOPED_ROUTE))
+    assert {"a.io/v1", "core"} == set(edge.table(SCOPED_ROUTE))
     assert ["x"] == backends(edge)
     assert {"isthmus/authorization", "isthmus/discovery"} <= set(edge.table(CLUSTER))
     assert edge.table(LISTENER)
@@ -110,7 +110,7 @@ def test_a_changed_label_moves_an_api_between_groups() -> None:
     edge, dc = world.apply(api("a.io", "x", at="dc"))
 
     assert (["core"], []) == (list(edge.table(SCOPED_ROUTE)), backends(edge))
-    assert ({"core", "apis/a.io/v1"}, ["x"]) == (set(dc.table(SCOPED_ROUTE)), backends(dc))
+    assert ({"core", "a.io/v1"}, ["x"]) == (set(dc.table(SCOPED_ROUTE)), backends(dc))
     assert whole is world.whole
 
 
@@ -136,7 +136,7 @@ def test_groups_share_what_is_framed() -> None:
     world = World(EDGE, {"name": "rest", "frontDoor": {"port": 9443}})
     edge, rest = world.apply(CREDENTIALS, api("a.io", "x", at="edge"))
 
-    assert edge.table(SCOPED_ROUTE)["apis/a.io/v1"] is rest.table(SCOPED_ROUTE)["apis/a.io/v1"]
+    assert edge.table(SCOPED_ROUTE)["a.io/v1"] is rest.table(SCOPED_ROUTE)["a.io/v1"]
     assert all(edge.table(CLUSTER)[name] is rest.table(CLUSTER)[name] for name in edge.table(CLUSTER))
 
 
@@ -162,7 +162,7 @@ def test_an_api_that_no_service_serves_is_in_a_group_without_a_scope() -> None:
     (before,) = world.apply(CREDENTIALS, Upsert(ObjectKey("APIService", "", local.name), local))
     (after,) = world.apply(api("a.io", "x", at="edge"))
 
-    assert ({"core"}, {"core", "apis/a.io/v1"}) == (set(before.table(SCOPED_ROUTE)), set(after.table(SCOPED_ROUTE)))
+    assert ({"core"}, {"core", "a.io/v1"}) == (set(before.table(SCOPED_ROUTE)), set(after.table(SCOPED_ROUTE)))
 
 
 def test_views_are_named_as_their_groups_in_their_order() -> None:

@@ -71,7 +71,7 @@ async def test_reads_show_how_it_stands(api: Api) -> None:
     await applied(api, SERVICE)
     api.proxies.connected = {"envoy": ProxyState.SYNCED}
     empty = (await api.call("List", type=TYPE)).objects[0]
-    rejecting(api, "apis/a.io/v1")
+    rejecting(api, "a.io/v1")
     rejected = await api.call("Get", reference=REFERENCE)
     stored = await api.store.get(KEY)
 
@@ -130,7 +130,7 @@ async def test_a_watch_tells_how_it_stands(api: Api) -> None:
         api.proxies.connected = {"envoy": ProxyState.SYNCED}
         api.looking.set()
         connected = await watch.read()
-        rejecting(api, "apis/a.io/v1")
+        rejecting(api, "a.io/v1")
         api.looking.set()
         rejected = await watch.read()
     watch.cancel()

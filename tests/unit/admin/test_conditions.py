@@ -29,7 +29,7 @@ def topology(**groups: Condition) -> Topology:
 
 def rejecting(group: str) -> Taken:
     """What a proxy takes that rejects the routes of a group."""
-    rejected = (RejectedResource(f"apis/{group}/v1", "new", "bad"),)
+    rejected = (RejectedResource(f"{group}/v1", "new", "bad"),)
     kind = ProxyType(SCOPED_ROUTE, ProxyState.REJECTED, True, 0, 1, "1", 1.0, "1", 1.0, "", rejected)
     return Taken.by([Proxy("envoy", "", "", "", "delta", 0.0, 1, 1, ProxyState.REJECTED, (kind,))])
 

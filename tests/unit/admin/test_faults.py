@@ -11,7 +11,7 @@ from controlplane.model.proxy import Proxy, ProxyResource, ProxyState, ProxyType
 from controlplane.model.resource import CLUSTER, LISTENER, SCOPED_ROUTE, SECRET, ResourceName
 
 KEY = ResourceName(CLUSTER, "backend/ns/svc")
-SCOPE = ResourceName(SCOPED_ROUTE, "apis/a.io/v1")
+SCOPE = ResourceName(SCOPED_ROUTE, "a.io/v1")
 STAYS = "Cluster backend/ns/svc was rejected: bad CA; what was in force before stays in force"
 NOTHING = "Cluster backend/ns/svc was rejected: bad CA; there is nothing older that could stay in force"
 

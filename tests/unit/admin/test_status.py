@@ -112,7 +112,7 @@ def test_an_api_that_proxies_cannot_serve_is_not_available() -> None:
 def test_what_is_unavailable_keeps_its_own_reason() -> None:
     """An API without endpoints whose routes are rejected has both to say."""
     topology = a_topology(an_api("b.io", MISSING))
-    scope = ("type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration", "apis/b.io/v1")
+    scope = ("type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration", "b.io/v1")
 
     (told,) = response(topology, (), [a_proxy(scope, held="")], ()).api_services
 

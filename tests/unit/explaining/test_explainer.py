@@ -179,7 +179,7 @@ async def test_an_upgrade_that_envoy_does_not_do_is_refused() -> None:
 
 
 def _proxy(state: ResourceState, group: str = "", kinds: tuple[str, ...] = (SCOPED_ROUTE, CLUSTER, ENDPOINTS)) -> Proxy:
-    behind = ProxyResource("apis/a.io/v1", "1", "2", state, "too odd" if state is ResourceState.REJECTED else "")
+    behind = ProxyResource("a.io/v1", "1", "2", state, "too odd" if state is ResourceState.REJECTED else "")
     types = tuple(
         ProxyType(
             kind,
@@ -203,8 +203,8 @@ def _proxy(state: ResourceState, group: str = "", kinds: tuple[str, ...] = (SCOP
 @pytest.mark.parametrize(
     ("proxy", "state", "reason"),
     [
-        (_proxy(ResourceState.STALE), "STALE", "ScopedRouteConfiguration apis/a.io/v1 is STALE"),
-        (_proxy(ResourceState.REJECTED), "REJECTED", "ScopedRouteConfiguration apis/a.io/v1 is REJECTED: too odd"),
+        (_proxy(ResourceState.STALE), "STALE", "ScopedRouteConfiguration a.io/v1 is STALE"),
+        (_proxy(ResourceState.REJECTED), "REJECTED", "ScopedRouteConfiguration a.io/v1 is REJECTED: too odd"),
         (_proxy(ResourceState.STALE, kinds=(SCOPED_ROUTE,)), "NOT_SENT", "Cluster backend/ns/svc/443/system is not"),
     ],
 )

@@ -26,10 +26,10 @@ def chosen(target: str, *, api: Api = SERVED, backend: Backend | None = BACKEND,
 @pytest.mark.parametrize(
     ("target", "scope", "name", "cluster"),
     [
-        ("/apis/a.io/v1", "apis/a.io/v1", "discovery", CLUSTER),
-        ("/apis/a.io/v1/", "apis/a.io/v1", "api", CLUSTER),
-        ("/apis/a.io/v1/things?watch=1", "apis/a.io/v1", "api", CLUSTER),
-        ("/openapi/v3/apis/a.io/v1?hash=x", "apis/a.io/v1", "openapi", CLUSTER),
+        ("/apis/a.io/v1", "a.io/v1", "discovery", CLUSTER),
+        ("/apis/a.io/v1/", "a.io/v1", "api", CLUSTER),
+        ("/apis/a.io/v1/things?watch=1", "a.io/v1", "api", CLUSTER),
+        ("/openapi/v3/apis/a.io/v1?hash=x", "a.io/v1", "openapi", CLUSTER),
         ("/openapi/v3/apis/b.io/v1", "core", "not-found", ""),
         ("/elsewhere/a.io/v1/things", "core", "not-found", ""),
         ("/apis/a.io/v2/things", "core", "not-found", ""),
@@ -57,7 +57,7 @@ def test_a_core_api_server_takes_the_rest() -> None:
 def test_what_envoy_answers_by_itself_has_no_cluster() -> None:
     """An unavailable API's route is a reply, with its status and message."""
     assert chosen("/apis/a.io/v1/things", backend=None) == Selected(
-        "apis/a.io/v1", "unavailable", status=503, message="service unavailable"
+        "a.io/v1", "unavailable", status=503, message="service unavailable"
     )
 
 

@@ -62,7 +62,7 @@ def test_everything_that_is_made_for_an_api_or_leaned_on_serves_it(trust: str, d
 
 def test_an_api_without_a_backend_has_its_scope_alone() -> None:
     """The scope answers 503 by itself."""
-    assert resources(an_api(None)) == (ResourceName(SCOPED_ROUTE, "apis/a.io/v1"),)
+    assert resources(an_api(None)) == (ResourceName(SCOPED_ROUTE, "a.io/v1"),)
 
 
 def test_a_local_api_is_served_by_the_core() -> None:

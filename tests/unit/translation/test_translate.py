@@ -103,7 +103,7 @@ def test_what_is_gone_is_removed_by_name() -> None:
     assert {
         ResourceName(CLUSTER, cluster),
         ResourceName(ENDPOINTS, cluster),
-        ResourceName(SCOPED_ROUTE, "apis/a.io/v1"),
+        ResourceName(SCOPED_ROUTE, "a.io/v1"),
     } == set(translation.removals)
 
 
@@ -126,7 +126,7 @@ def test_a_local_apiservice_has_no_scope() -> None:
     )
 
     assert translation.upserts == ()
-    assert (ResourceName(SCOPED_ROUTE, "apis/apps/v1"),) == translation.removals
+    assert (ResourceName(SCOPED_ROUTE, "apps/v1"),) == translation.removals
 
 
 def test_an_unavailable_api_answers_503_by_itself() -> None:
@@ -182,7 +182,7 @@ def test_a_scope_leans_on_its_cluster_and_a_cluster_on_its_secrets_and_load_assi
 
     cluster_name = names.backend_cluster(backend.key)
     cluster = by_type(resources, CLUSTER)[cluster_name]
-    assert frozenset((cluster.key,)) == by_type(resources, SCOPED_ROUTE)["apis/a.io/v1"].references
+    assert frozenset((cluster.key,)) == by_type(resources, SCOPED_ROUTE)["a.io/v1"].references
     assert frozenset((ResourceName(ENDPOINTS, cluster_name),)) == cluster.children
     assert cluster.references == frozenset(
         (
