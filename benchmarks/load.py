@@ -1,11 +1,14 @@
 """A load of equal HTTP/2 requests that costs its sender little: every frame is written by hand, once.
 
+As from client-go, a connection's first request has the other side remember the headers, and the others refer to them.
+
 In: an address, a TLS context, the headers of one GET. Out: how many answers came in how many seconds. Law: whatever is
 not an answer of 200 ends the load with an error; nothing is guessed from silence.
 """
 
 from __future__ import annotations
 
+import selectors
 import socket
 import ssl
 import time
@@ -17,6 +20,8 @@ _DATA, _HEADERS, _RESET, _SETTINGS, _GOAWAY = 0, 1, 3, 4, 7
 _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
 _WINDOW = 2**31 - 1
 _STATUS_200 = 0x88  # HPACK: entry 8 of the static table
+_PATIENCE = 10.0
+_GET_HTTPS = b"\x82\x87"
 
 
 @dataclass(frozen=True)
@@ -49,14 +54,18 @@ def load(
 ) -> Rate:
     """Sends GETs of `path` to 127.0.0.1 over some connections, with so many in flight on each, for that long."""
     context.set_alpn_protocols(["h2"])
-    opened = [_Connection(port, context, _block(path, headers), in_flight) for _ in range(connections)]
+    opened = [_Connection(port, context, path, headers, in_flight) for _ in range(connections)]
     start, answered = time.perf_counter(), 0
-    for connection in opened:
-        connection.ask()
-    while time.perf_counter() - start < seconds:
+    with selectors.DefaultSelector() as selector:
         for connection in opened:
-            answered += connection.await_all()
+            selector.register(connection, selectors.EVENT_READ, connection)
             connection.ask()
+        # Whoever is answered asks again, and waits for no other connection.
+        while time.perf_counter() - start < seconds:
+            ready = selector.select(_PATIENCE)
+            assert ready, f"nobody was answered for {_PATIENCE} s"
+            for key, _ in ready:
+                answered += key.data.receive()
     for connection in opened:
         answered += connection.await_all()
         connection.close()
@@ -64,7 +73,9 @@ def load(
 
 
 class _Connection:
-    def __init__(self, port: int, context: ssl.SSLContext, block: bytes, in_flight: int) -> None:
+    def __init__(
+        self, port: int, context: ssl.SSLContext, path: str, headers: Mapping[str, str], in_flight: int
+    ) -> None:
         plain = socket.create_connection(("127.0.0.1", port), timeout=10)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = context.wrap_socket(plain, server_hostname="localhost")
@@ -73,23 +84,44 @@ class _Connection:
         settings = (2).to_bytes(2) + (0).to_bytes(4) + (4).to_bytes(2) + _WINDOW.to_bytes(4)
         window = _frame(8, 0, 0, (_WINDOW - 65535).to_bytes(4))
         self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, settings) + window)
-        self._block, self._in_flight = block, in_flight
+        self._first, self._next = _blocks(path, headers)
+        self._in_flight = in_flight
         self._stream, self._open, self._rest = 1, 0, b""
 
     def ask(self) -> None:
         """Sends as many requests as may be in flight."""
         streams = range(self._stream, self._stream + 2 * self._in_flight, 2)
-        self._socket.sendall(b"".join(_frame(_HEADERS, _END_STREAM | _END_HEADERS, n, self._block) for n in streams))
+        blocks = ((number, self._first if number == 1 else self._next) for number in streams)
+        self._socket.sendall(b"".join(_frame(_HEADERS, _END_STREAM | _END_HEADERS, *block) for block in blocks))
         self._stream, self._open = streams.stop, self._in_flight
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self._socket.fileno()
+
+    def receive(self) -> int:
+        """Takes what has come; when every answer is there, says how many there were and asks again."""
+        answered = self._take_some()
+        if answered:
+            self.ask()
+        return answered
 
     def await_all(self) -> int:
         """Waits for every answer, and says how many there were."""
-        answered = self._open
-        while self._open:
+        while not (answered := self._take_some()):
+            pass
+        return answered
+
+    def _take_some(self) -> int:
+        # What TLS has taken from the socket and holds would never make it ready again.
+        while True:
             received = self._socket.recv(65536)
             assert received, "the connection was closed"
             self._take(self._rest + received)
-        return answered
+            if not self._open:
+                return self._in_flight
+            if not self._socket.pending():
+                return 0
 
     def close(self) -> None:
         """Ends the connection."""
@@ -118,10 +150,14 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return len(payload).to_bytes(3) + bytes((kind, flags)) + stream.to_bytes(4) + payload
 
 
-def _block(path: str, headers: Mapping[str, str]) -> bytes:
-    """The HPACK block of a GET: nothing that the other side would have to remember."""
-    lines = b"".join(b"\x00" + _string(name) + _string(value) for name, value in headers.items())
-    return b"\x82\x87" + b"\x04" + _string(path) + b"\x01" + _string("localhost") + lines
+def _blocks(path: str, headers: Mapping[str, str]) -> tuple[bytes, bytes]:
+    """The HPACK blocks of a GET (RFC 7541): the first on a connection, and each after it."""
+    lines = {":path": path, ":authority": "localhost", **headers}
+    static = {":path": b"\x44", ":authority": b"\x41"}
+    first = b"".join(static.get(name, b"\x40" + _string(name)) + _string(value) for name, value in lines.items())
+    # The newest entry is the first behind the static table's 61.
+    following = bytes(0x80 + 61 + len(lines) - number for number in range(len(lines)))
+    return _GET_HTTPS + first, _GET_HTTPS + following
 
 
 def _string(text: str) -> bytes:
