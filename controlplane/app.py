@@ -42,6 +42,7 @@ from controlplane.sources.credentials import CredentialsSource
 from controlplane.sources.files import FilesSource
 from controlplane.sources.layered import Layers
 from controlplane.sources.manifest import decoded
+from controlplane.sources.reading import Ahead
 from controlplane.sources.stored import StoredSource
 from controlplane.store.interface import Store
 from controlplane.workers.authorization import Authorization, authorization
@@ -50,8 +51,12 @@ from controlplane.xds.csds import handlers as csds_handlers
 from controlplane.xds.service import server_options
 
 
-async def serve(settings: Settings, *, leave: Callable[[], Awaitable[None]] = at_once) -> None:
+async def serve(
+    settings: Settings, *, leave: Callable[[], Awaitable[None]] = at_once, ahead: Callable[[], Ahead] = Ahead
+) -> None:
     """Runs a control plane until SIGTERM or SIGINT; then `leave` is awaited while everything is still served.
+
+    `ahead` waits for what the manifests' files held a moment ago; see `Tree`.
 
     Raises:
         SettingsError: when a file that the settings name cannot be read or does not hold what it should.
@@ -67,7 +72,7 @@ async def serve(settings: Settings, *, leave: Callable[[], Awaitable[None]] = at
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         store = await stack.enter_async_context(configuring.kept(settings.store, problems.reporter("store")))
-        manifests = _manifests(settings, store, problems)
+        manifests = _manifests(settings, store, problems, ahead)
         credentials = CredentialsSource(settings, problems.reporter("credentials"))
         files = auth_files(settings, problems.reporter("auth files"))
         sources: tuple[Source, ...] = (credentials, files, *manifests.sources)
@@ -165,12 +170,12 @@ def _decided(settings: Settings, authorized: Authorization, auditing: Auditing |
         yield RpcFace("authorization", settings.authorization, own)
 
 
-def _manifests(settings: Settings, store: Store | None, problems: Problems) -> Layers:
+def _manifests(settings: Settings, store: Store | None, problems: Problems, ahead: Callable[[], Ahead]) -> Layers:
     defaults = _default_policy("bootstrap_policy.yaml", problems)
     if settings.authorizers.default_policy == "kubernetes":
         defaults |= _default_policy("kubernetes_policy.yaml", problems)
     stored = [] if store is None else [StoredSource(store, problems.reporter("stored"))]
-    files = FilesSource(settings.manifests, problems.reporter("files"))
+    files = FilesSource(settings.manifests, problems.reporter("files"), ahead=ahead)
     return Layers((files, *stored), defaults, problems.reporter("layers"))
 
 

@@ -7,12 +7,15 @@ the settings is said before anything listens.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 
-from controlplane import app, telemetry
+from controlplane import telemetry
+from controlplane.cli import uncollected
 from controlplane.settings.load import load
+from controlplane.sources.reading import Ahead
 
 
 @click.command("serve")
@@ -28,5 +31,10 @@ def command(config: Path, authz_workers: int | None) -> None:
     """Run the control plane alone, with a settings file."""
     loaded = load(config, workers=authz_workers)
     telemetry.configure(loaded.log.level, loaded.log.format)
-    with telemetry.last_words():
-        asyncio.run(app.serve(loaded))
+    with telemetry.last_words(), ThreadPoolExecutor(1, "ahead") as threads:
+        ahead = [threads.submit(Ahead.of, loaded.manifests.absolute())]
+        with uncollected():
+            # It takes a second, in which other processes read what there is.
+            from controlplane import app  # noqa: PLC0415 -- not before they have been started
+        # Whoever takes it has it alone: nothing holds on to what files once were.
+        asyncio.run(app.serve(loaded, ahead=lambda: ahead.pop().result()))

@@ -30,6 +30,10 @@ _NO_ANSWER: Final = "no answer yet"
 # A TLS handshake and two answers cost a millisecond or two each: from so many on, that is felt elsewhere.
 _MANY: Final = 200
 
+# To begin with so many at once takes some milliseconds, and with 10,000 a quarter of a second, for which Envoy would
+# wait for its first clusters.
+_AT_ONCE: Final = 100
+
 
 async def at_once() -> None:
     """Waits for nothing."""
@@ -84,7 +88,7 @@ class Refresh:
         async with self._client() as client, asyncio.TaskGroup() as tasks:
             while True:
                 topology = self._topology.value
-                self._advance(topology, client, tasks)
+                await self._advance(topology, client, tasks)
                 await self._topology.changed(topology)
 
     async def recheck_core(self, seconds: float) -> None:
@@ -103,20 +107,18 @@ class Refresh:
             async with asyncio.timeout(seconds):
                 await rechecked
 
-    def _advance(self, topology: Topology, client: Client, tasks: asyncio.TaskGroup) -> None:
+    async def _advance(self, topology: Topology, client: Client, tasks: asyncio.TaskGroup) -> None:
         before = self._assignments.topology
         keys = self._assignments.advance(topology)
         if len(keys) >= _MANY:
             settling = tasks.create_task(self._settled())
             self._lanes.closed_by.add(settling)
             settling.add_done_callback(self._lanes.closed_by.discard)
-        for key in keys:
-            if self._assignments.wanted(key):
-                self._ask(key, partial(self._backend_server, key, client), tasks)
-            else:
-                self._forget(key)
-                if self._backends.pop(key, None) is not None:
-                    self._publish_soon()
+        wanted = [key for key in keys if self._assignments.wanted(key)]
+        for key in keys.difference(wanted):
+            self._forget(key)
+            if self._backends.pop(key, None) is not None:
+                self._publish_soon()
         if topology.core is None:
             self._forget(None)
             if self._core is not None:
@@ -124,6 +126,10 @@ class Refresh:
                 self._publish_soon()
         elif topology.core is not before.core or topology.credentials is not before.credentials:
             self._ask(None, partial(self._core_server, client), tasks)
+        for number, key in enumerate(wanted, 1):
+            self._ask(key, partial(self._backend_server, key, client), tasks)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def _ask(self, key: BackendKey | None, server: Callable[[], Server], tasks: asyncio.TaskGroup) -> None:
         if key in self._followed:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from controlplane.model.problem import Origin, Problem
-from controlplane.sources.disk import list_folder, observe_file
+from controlplane.sources.disk import list_folder
 from controlplane.sources.documents import Limits
 from controlplane.sources.folder import Folder, Gone
 from controlplane.sources.manifest import read
+from controlplane.sources.reading import observe_files
 
 
 def validate(path: Path, limits: Limits | None = None) -> tuple[int, tuple[Problem, ...]]:
@@ -21,7 +22,7 @@ def validate(path: Path, limits: Limits | None = None) -> tuple[int, tuple[Probl
     listing = list_folder(path) if path.is_dir() else None
     files = [str(path)] if listing is None else listing.files
     folder = Folder()
-    observed = {file: observe_file(file, limits) for file in files}
+    observed = observe_files(files, limits)
     folder.observe(observed)
     missing = (_missing(file) for file, observation in observed.items() if isinstance(observation, Gone))
     unlisted = () if listing is None else listing.unlisted.values()

@@ -18,6 +18,8 @@ _SHOWN_TEXT: Final = 400
 def plain(text: str) -> str:
     """The text cut to a length that fits a message, with nothing in it that moves a terminal's cursor."""
     cut = text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}..."
+    if cut.isprintable():
+        return cut
     return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in cut)
 
 

@@ -23,6 +23,7 @@ from controlplane.errors import StartError
 from controlplane.model.change import Change, ObjectKey, Synced
 from controlplane.model.problem import Origin, Problem
 from controlplane.sources.documents import Limits
+from controlplane.sources.reading import Ahead
 from controlplane.sources.settle import Settling
 from controlplane.sources.tree import Meaning, Tree
 from controlplane.sources.watch import PROMPT_STEP_MS, Awatch, Reports, Watcher
@@ -45,17 +46,18 @@ class FilesSource:
         limits: Limits | None = None,
         compare_seconds: float = 30.0,
         awatch: Awatch = watchfiles.awatch,
+        ahead: Callable[[], Ahead] = Ahead,
     ) -> None:
         """`report` gets all Problems there are, whenever they are others than before.
 
         Every `compare_seconds` the whole folder is compared with what is known: systems drop reports under load, and
-        report nothing of a file that only a link leads to.
+        report nothing of a file that only a link leads to. `ahead` is waited for, in a thread, before files are read.
         """
         self._root = folder.absolute()
         self._report = report
         self._compare_seconds = compare_seconds
         self._awatch = awatch
-        self._tree = Tree(self._root, limits or Limits())
+        self._tree = Tree(self._root, limits or Limits(), ahead)
         self._settling = Settling()
         self._compare_at = 0.0
         self._reported: tuple[Problem, ...] = ()

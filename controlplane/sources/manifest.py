@@ -18,7 +18,11 @@ from controlplane.sources.folder import Broken, Content, Folder
 
 def read(data: bytes, path: str, limits: Limits) -> Content | Broken:
     """What the file at `path` holds."""
-    found = documents(data, path, limits)
+    return observed(documents(data, path, limits))
+
+
+def observed(found: tuple[Document, ...] | Unreadable) -> Content | Broken:
+    """What the documents of a file stand for."""
     if isinstance(found, Unreadable):
         return Broken(found.problem)
     return Content(tuple(outcome for document in found for outcome in _outcomes(document)))

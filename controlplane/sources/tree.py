@@ -7,15 +7,16 @@ folder that cannot be looked into, the topmost included, is not an empty folder:
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from enum import Enum
 from pathlib import Path
 
 from controlplane.model.change import Change, ObjectKey
 from controlplane.model.problem import Origin, Problem
-from controlplane.sources.disk import Listing, Signature, is_manifest, list_folder, observe_file, signature
+from controlplane.sources.disk import Listing, Signature, is_manifest, list_folder, signature
 from controlplane.sources.documents import Limits
 from controlplane.sources.folder import Broken, Folder, Gone
+from controlplane.sources.reading import Ahead, observe_files
 
 
 class Meaning(Enum):
@@ -29,9 +30,11 @@ class Meaning(Enum):
 class Tree:
     """The manifests below one folder. Its methods read the disk: call them where that may take time."""
 
-    def __init__(self, root: Path, limits: Limits) -> None:
+    def __init__(self, root: Path, limits: Limits, ahead: Callable[[], Ahead] = Ahead) -> None:
+        """`ahead` is waited for once: files that are as they were when they were read ahead are not read again."""
         self._root = str(root)
         self._limits = limits
+        self._ahead = ahead
         self._folder = Folder()
         self._listing = Listing({}, frozenset(), {})
         self._seen: dict[str, Signature] = {}
@@ -72,11 +75,11 @@ class Tree:
 
     def read(self, paths: Collection[str]) -> tuple[Change, ...]:
         """Reads these files, whatever they were; gives the Changes that follow."""
-        observed = {}
-        for path in paths:
-            # Taken before the file is read: a change while it is read shows at the next comparison.
-            self._seen[path] = signature(path)
-            observed[path] = observe_file(path, self._limits)
+        ahead, self._ahead = self._ahead().seen, Ahead
+        # Taken before the files are read: a change while one is read shows at the next comparison.
+        self._seen.update((path, signature(path)) for path in paths)
+        observed = {path: ahead[path][1] for path in paths if path in ahead and self._seen[path] == ahead[path][0]}
+        observed |= observe_files([path for path in paths if path not in observed], self._limits)
         if not self.identity():
             return ()
         for path, observation in observed.items():

@@ -1,5 +1,6 @@
 """The command `isthmus` itself."""
 
+import gc
 import subprocess
 import sys
 
@@ -106,3 +107,14 @@ def test_an_interrupt_has_the_shells_code(monkeypatch: pytest.MonkeyPatch) -> No
     result = running(monkeypatch, KeyboardInterrupt()).invoke(main, ["x"])
 
     assert (result.exit_code, result.stderr) == (130, "")
+
+
+def test_garbage_is_collected_once_a_verb_is_loaded() -> None:
+    """Collection is off only while the verb's module is imported, also when there is none such."""
+    group = click.Context(main)
+    before = main.get_command(group, "nonsense"), gc.isenabled()
+    loaded = main.get_command(group, "validate"), gc.isenabled()
+
+    assert before == (None, True)
+    assert loaded[0] is not None
+    assert loaded[1]

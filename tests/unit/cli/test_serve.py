@@ -1,5 +1,6 @@
 """`isthmus serve`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,26 +9,32 @@ from click.testing import CliRunner
 from controlplane import app, telemetry
 from controlplane.cli import main, workspace
 from controlplane.settings.settings import Settings
+from controlplane.sources.reading import Ahead
 
 
 def test_the_settings_are_loaded_and_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Logs are set up as the settings say, then the control plane runs with exactly these settings."""
+    """Logs are set up as the settings say, then the control plane runs with these settings and the files read ahead."""
     served: list[Settings] = []
+    read: list[str] = []
     logs: list[tuple[str, str]] = []
 
-    async def serve(settings: Settings) -> None:
+    async def serve(settings: Settings, *, ahead: Callable[[], Ahead]) -> None:
         served.append(settings)
+        read.extend(ahead().seen)
 
     monkeypatch.setattr(app, "serve", serve)
     monkeypatch.setattr(telemetry, "configure", lambda level, log_format: logs.append((level, log_format)))
     with workspace.opened(tmp_path / "w") as opened:
         document = workspace.settings_document(opened, "127.0.0.1", 9443, {})
         workspace.write_yaml(opened.config, {**document, "log": {"level": "debug", "format": "json"}}, "comment")
+        manifest = opened.config.parent / str(document["manifests"]) / "some.yaml"
+        manifest.write_text("kind: Other\n")
     result = CliRunner().invoke(main, ["serve", "--config", str(opened.config)])
 
     assert result.exit_code == 0, result.stderr
     assert [settings.front_door.port for settings in served] == [9443]
     assert logs == [("debug", "json")]
+    assert str(manifest) in read
 
 
 def test_wrong_settings_are_said_one_a_line(tmp_path: Path) -> None:

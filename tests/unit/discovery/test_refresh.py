@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -123,6 +124,19 @@ async def test_other_backends_are_left_alone(an_api: AnApi) -> None:
 
     assert sorted(world.asked) == ["one", "other", "other"]
     assert before.backends[one.backend] is after.backends[one.backend]
+
+
+async def test_others_get_their_turn_while_many_backends_are_begun_with(an_api: AnApi) -> None:
+    """Of many new backends a hundred are begun with in one turn of the event loop, and in the end all."""
+    apis = [an_api(f"v1.g{number}.io", service=f"s{number}") for number in range(450)]
+    async with _world() as world:
+        world.register(*apis)
+        begun = [0]
+        while begun[-1] < len(apis):
+            await asyncio.sleep(0)
+            begun.append(len(world.refresh._followed))
+
+    assert {100, 50, 0} >= {after - before for before, after in pairwise(begun)}
 
 
 async def test_a_backend_without_registrations_is_forgotten(an_api: AnApi) -> None:

@@ -7,6 +7,7 @@ import pytest
 from controlplane.model.change import Delete, ObjectKey, Upsert
 from controlplane.sources import disk
 from controlplane.sources.documents import Limits
+from controlplane.sources.reading import Ahead
 from controlplane.sources.tree import Meaning, Tree
 
 ROLE = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: %s}\n"
@@ -161,3 +162,32 @@ def test_a_folder_that_is_gone_keeps_everything(tree: Tree, tmp_path: Path) -> N
             "bring the folder back, readable for the user that Isthmus runs as"
         )
     ] == [str(problem) for problem in tree.problems]
+
+
+def test_what_was_read_ahead_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that are as they were are taken as they were read, once; others are read, and what is gone is gone."""
+    for name in ("same", "changed", "gone"):
+        (tmp_path / f"{name}.yaml").write_text(ROLE % name)
+    ahead = Ahead.of(tmp_path)
+    (tmp_path / "changed.yaml").write_text(ROLE % "other")
+    (tmp_path / "gone.yaml").unlink()
+    (tmp_path / "new.yaml").write_text(ROLE % "new")
+    plain_open, opened = Path.open, list[str]()
+
+    def noting_open(self: Path, mode: str) -> object:
+        opened.append(self.name)
+        return plain_open(self, mode)
+
+    monkeypatch.setattr(Path, "open", noting_open)
+    tree = Tree(tmp_path, Limits(), lambda: ahead)
+    changes = tree.compare(())
+    again = tree.read([str(tmp_path / "same.yaml")])
+
+    assert ["new", "other", "same"] == [change.key.name for change in changes if isinstance(change, Upsert)]
+    assert not again
+    assert ["changed.yaml", "new.yaml", "same.yaml"] == sorted(opened)
+
+
+def test_a_folder_that_is_not_there_has_nothing_to_read_ahead(tmp_path: Path) -> None:
+    """Reading ahead judges nothing: that a folder is missing is for the source to say."""
+    assert Ahead() == Ahead.of(tmp_path / "nowhere")
