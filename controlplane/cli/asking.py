@@ -13,7 +13,7 @@ import click
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from controlplane.cli import files
+from controlplane.cli import files, sockets
 from controlplane.errors import SettingsError
 from controlplane.settings.face import AdminFace
 from controlplane.settings.load import load
@@ -31,11 +31,13 @@ def admin_face(config: Path) -> AdminFace:
     """Where, and with what, the control plane with those settings is asked.
 
     Raises:
-        SettingsError: when it does not.
+        SettingsError: when it is not asked at all.
+        StartError: when somebody else may be listening there.
     """
     face = load(config).admin
     if face is None:
         raise SettingsError(f"{config}: admin is not set, so nobody can ask; set admin.listen to an address")
+    sockets.refuse_a_strangers(face.reached_at, config)
     return face
 
 

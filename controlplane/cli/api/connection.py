@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import click
 
+from controlplane.cli import sockets
 from controlplane.cli.api import contexts
 from controlplane.cli.api.addresses import parsed
 from controlplane.cli.api.contexts import Context
@@ -121,6 +122,7 @@ def chosen(flags: Flags, environment: Mapping[str, str], home: Path) -> tuple[Se
         UsageError: when flags contradict one another.
         ServerError: when no server is named, or what is to be shown to it cannot be read.
         ContextError, SettingsError: when the contexts file or the settings file is wrong.
+        StartError: when somebody else may be listening at the socket that a settings file names.
     """
     if (flags.groups or flags.uid) and not flags.user:
         raise click.UsageError("--as-group and --as-uid are of the user of --as; give that, too.")
@@ -155,6 +157,7 @@ def _of_settings(path: Path) -> Context:
     face = load(path).config
     if face is None:
         raise ServerError(f"error: {path} has no config.listen, so its control plane has no config API; {_REMEDY}")
+    sockets.refuse_a_strangers(face.reached_at, path)
     scheme = "" if face.reached_at.path else "https://" if face.tls else "http://"
     return Context(name=str(path), server=f"{scheme}{face.reached_at}", tls_server_name=face.server_name)
 
