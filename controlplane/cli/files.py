@@ -35,7 +35,7 @@ def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         raise
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Writes what every reader of YAML 1.1 reads alike, and a value that occurs twice twice."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 -- PyYAML's signature
