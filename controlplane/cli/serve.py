@@ -7,7 +7,9 @@ the settings is said before anything listens.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -15,7 +17,7 @@ import click
 from controlplane import telemetry
 from controlplane.cli import uncollected
 from controlplane.settings.load import load
-from controlplane.sources.reading import Ahead
+from controlplane.sources.reading import Ahead, Readers
 
 
 @click.command("serve")
@@ -31,10 +33,25 @@ def command(config: Path, authz_workers: int | None) -> None:
     """Run the control plane alone, with a settings file."""
     loaded = load(config, workers=authz_workers)
     telemetry.configure(loaded.log.level, loaded.log.format)
-    with telemetry.last_words(), ThreadPoolExecutor(1, "ahead") as threads:
-        ahead = [threads.submit(Ahead.of, loaded.manifests.absolute())]
+    readers = Readers()
+    with telemetry.last_words(), ThreadPoolExecutor(1, "ahead") as threads, _stopping(readers):
+        ahead = [threads.submit(Ahead.of, loaded.manifests.absolute(), readers)]
         with uncollected():
             # It takes a second, in which other processes read what there is.
             from controlplane import app  # noqa: PLC0415 -- not before they have been started
-        # Whoever takes it has it alone: nothing holds on to what files once were.
-        asyncio.run(app.serve(loaded, ahead=lambda: ahead.pop().result()))
+
+        async def serve() -> None:
+            # Before the event loop ends, which waits for its threads.
+            with _stopping(readers):
+                # Whoever takes it has it alone: nothing holds on to what files once were.
+                await app.serve(loaded, ahead=lambda: ahead.pop().result())
+
+        asyncio.run(serve())
+
+
+@contextmanager
+def _stopping(readers: Readers) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        readers.stop()

@@ -29,14 +29,15 @@ def refuse_a_strangers(address: Address, settings: Path, *, owner: Callable[[Pat
     """Does nothing for a socket that may be spoken to, or that is not there, or for an address of TCP.
 
     Raises:
-        StartError: when somebody else has made the socket, or the folder it is in.
+        StartError: when somebody else has made the socket, or a folder on the way to it.
     """
     if not address.path:
         return
     socket = Path(address.path)
-    for made in (socket, socket.parent):
+    for made in (socket, *socket.parents):
         try:
-            everybody = made.parent.stat().st_mode & stat.S_IWOTH
+            # Where a folder is everybody's without this bit, the owner of what is in it says nothing.
+            everybody = made.parent.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH | stat.S_ISVTX
             stranger = owner(made) not in (0, os.geteuid(), owner(settings))
         except OSError:
             # Who connects is told what is not there.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 from typing import Final
 
 import aiohttp
@@ -51,7 +52,12 @@ class Connector(aiohttp.TCPConnector):
         context = self._get_ssl_context(req)
         name = (req.server_hostname or host).rstrip(".") if context is not None else None
         loop = asyncio.get_running_loop()
-        _, protocol = await loop.create_connection(self._factory, sock=made, ssl=context, server_hostname=name)
+        try:
+            _, protocol = await loop.create_connection(self._factory, sock=made, ssl=context, server_hostname=name)
+        except ssl.CertificateError as error:
+            raise aiohttp.ClientConnectorCertificateError(req.connection_key, error) from error
+        except ssl.SSLError as error:
+            raise aiohttp.ClientConnectorSSLError(req.connection_key, error) from error
         return protocol
 
 

@@ -28,6 +28,10 @@ _Plain: TypeAlias = list[tuple[int, Mapping[str, object], Problem | None]] | Unr
 _NO_LINK: Final = "make it lead to a file, or remove it"
 
 
+class Unanswered(Exception):  # noqa: N818 -- it is what the file is
+    """The program does not say what a file holds."""
+
+
 def contents(path: str, limits: Limits) -> Contents:
     """What the file at `path` holds now; never more than the limit of bytes is read."""
     try:
@@ -69,9 +73,16 @@ def answered(by: IO[bytes], path: str) -> Contents:
     """What the program says of the next of the paths.
 
     Raises:
-        EOFError, OSError, pickle.UnpicklingError: when it says no more.
+        OSError: when it says no more.
+        Unanswered: when that is no answer.
     """
-    plain: _Plain = pickle.load(by)  # noqa: S301 -- it is this very module that wrote it
+    try:
+        plain: _Plain = pickle.load(by)  # noqa: S301 -- it is this very module that wrote it
+    except OSError:
+        raise
+    except Exception as error:
+        # Whatever: something that Python runs at its start may have written there, too.
+        raise Unanswered(f"no answer about {path}") from error
     if not isinstance(plain, list):
         return plain
     return tuple(Document(Origin(path, number), body, problem) for number, body, problem in plain)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from pki import CertificateAuthority
 from proxy_servers import BASIC, PASSWORD, ConnectProxy, Proxy, SocksProxy
 from review_server import NAME, ReviewServer, reply
 from structlog.testing import capture_logs
@@ -123,3 +125,20 @@ async def test_a_cluster_behind_a_proxy_of_another_kind_is_not_asked(tmp_path: P
         "the kubeconfig cannot be used (cluster.proxy-url names a proxy that is none of http, https and socks5; write "
         "http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT)"
     )
+
+
+@PROXIES
+@pytest.mark.parametrize("wrong", ["authority", "name"])
+async def test_whom_a_proxy_connects_to_is_verified(tmp_path: Path, kind: type[Proxy], wrong: str) -> None:
+    """An unknown authority, or a certificate of another name, is no server, and nothing is asked of it."""
+    proxy = kind()
+    other = CertificateAuthority("other").certificate
+    async with ReviewServer(tmp_path, reply({})) as server, proxy.serving():
+        connection = connection_of(kubeconfig(server, tmp_path, proxy.url))
+        changed = {"roots": other} if wrong == "authority" else {"server_name": "another.example.com"}
+        async with asking(replace(connection, **changed), {}) as client:
+            answer = await client.ask(b"{}", lambda body: [body], lambda *_: None)
+
+        assert not server.requests
+    assert isinstance(answer, Failure)
+    assert "the server's certificate is not trusted" in answer.reason

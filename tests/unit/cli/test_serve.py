@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from process import until
 
 from controlplane import app, telemetry
 from controlplane.cli import main, workspace
+from controlplane.errors import StartError
 from controlplane.settings.settings import Settings
-from controlplane.sources.reading import Ahead
+from controlplane.sources import reading
+from controlplane.sources.reading import Ahead, Readers
 
 
 def test_the_settings_are_loaded_and_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +26,8 @@ def test_the_settings_are_loaded_and_served(tmp_path: Path, monkeypatch: pytest.
         read.extend(ahead().seen)
 
     monkeypatch.setattr(app, "serve", serve)
+    # The manifest is a moment old.
+    monkeypatch.setattr(reading, "_YOUNG_SECONDS", -1e9)
     monkeypatch.setattr(telemetry, "configure", lambda level, log_format: logs.append((level, log_format)))
     with workspace.opened(tmp_path / "w") as opened:
         document = workspace.settings_document(opened, "127.0.0.1", 9443, {})
@@ -46,3 +51,24 @@ def test_wrong_settings_are_said_one_a_line(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert f"{config}: frontDoor.port:" in result.stderr
     assert all(line.startswith(f"{config}: ") for line in result.stderr.splitlines())
+
+
+def test_who_leaves_waits_for_no_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that fails, and Ctrl-C, end what is being read ahead."""
+    asked: list[Readers] = []
+
+    def of(_: Path, readers: Readers) -> Ahead:
+        asked.append(readers)
+        until(lambda: readers.stopped, "it is stopped")
+        return Ahead()
+
+    async def serve(settings: Settings, **_: object) -> None:
+        raise StartError("no")
+
+    monkeypatch.setattr(Ahead, "of", of)
+    monkeypatch.setattr(app, "serve", serve)
+    with workspace.opened(tmp_path / "w") as opened:
+        workspace.write_yaml(opened.config, workspace.settings_document(opened, "127.0.0.1", 9443, {}), "comment")
+    result = CliRunner().invoke(main, ["serve", "--config", str(opened.config)])
+
+    assert (1, [True]) == (result.exit_code, [readers.stopped for readers in asked])

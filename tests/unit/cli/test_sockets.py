@@ -53,6 +53,15 @@ def test_a_socket_in_a_strangers_folder_is_not_spoken_to(address: Address, setti
     )
 
 
+def test_a_strangers_folder_further_up_counts_too(address: Address, settings: Path) -> None:
+    """Whoever made it may have put any other below it."""
+    below = Path(address.path).parent / "isthmus"
+    below.mkdir()
+
+    with pytest.raises(StartError, match="mine, which"):
+        refuse_a_strangers(Address(path=str(below / "admin.sock")), settings, owner=owners(mine=STRANGER))
+
+
 def test_a_strangers_socket_where_everybody_may_make_one_is_not_spoken_to(address: Address, settings: Path) -> None:
     """The folder is root's, as /tmp is."""
     Path(address.path).parent.chmod(0o1777)
@@ -65,6 +74,13 @@ def test_a_strangers_socket_where_everybody_may_make_one_is_not_spoken_to(addres
 def test_others_who_are_trusted_are_spoken_to(address: Address, settings: Path, made: dict[str, int]) -> None:
     """Root, who wrote the settings, and whoever may write to a folder that is not for everybody."""
     refuse_a_strangers(address, settings, owner=owners(**made))
+
+
+def test_where_owners_mean_nothing_they_are_not_asked_for(address: Address, settings: Path) -> None:
+    """A volume of a pod is everybody's, and not sticky: its users are those who may speak to one another."""
+    Path(address.path).parents[1].chmod(0o777)
+
+    refuse_a_strangers(address, settings, owner=owners(mine=STRANGER))
 
 
 def test_what_is_not_there_is_told_by_who_connects(tmp_path: Path, settings: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from controlplane.model.change import Delete, ObjectKey, Upsert
-from controlplane.sources import disk
+from controlplane.sources import disk, reading
 from controlplane.sources.documents import Limits
-from controlplane.sources.reading import Ahead
+from controlplane.sources.reading import Ahead, Readers
 from controlplane.sources.tree import Meaning, Tree
 
 ROLE = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: %s}\n"
@@ -168,7 +168,8 @@ def test_what_was_read_ahead_is_not_read_again(tmp_path: Path, monkeypatch: pyte
     """Files that are as they were are taken as they were read, once; others are read, and what is gone is gone."""
     for name in ("same", "changed", "gone"):
         (tmp_path / f"{name}.yaml").write_text(ROLE % name)
-    ahead = Ahead.of(tmp_path)
+    monkeypatch.setattr(reading, "_YOUNG_SECONDS", -1e9)
+    ahead = Ahead.of(tmp_path, Readers())
     (tmp_path / "changed.yaml").write_text(ROLE % "other")
     (tmp_path / "gone.yaml").unlink()
     (tmp_path / "new.yaml").write_text(ROLE % "new")
@@ -186,8 +187,3 @@ def test_what_was_read_ahead_is_not_read_again(tmp_path: Path, monkeypatch: pyte
     assert ["new", "other", "same"] == [change.key.name for change in changes if isinstance(change, Upsert)]
     assert not again
     assert ["changed.yaml", "new.yaml", "same.yaml"] == sorted(opened)
-
-
-def test_a_folder_that_is_not_there_has_nothing_to_read_ahead(tmp_path: Path) -> None:
-    """Reading ahead judges nothing: that a folder is missing is for the source to say."""
-    assert Ahead() == Ahead.of(tmp_path / "nowhere")
