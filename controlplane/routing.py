@@ -99,6 +99,8 @@ class Routing:
             keys=metadata_keys(settings.node_groups),
             looked_for=described(settings.node_groups),
             shrink_limit=_shrink_limit(settings.xds.removals),
+            # The nodes of a group are alike: content that one of them cannot use is sent once.
+            shares_rejections=True,
             clock=time.monotonic,
         )
         # A server behind a sidecar is asked by clients, and by nobody on their behalf.

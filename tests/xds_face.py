@@ -58,7 +58,8 @@ class Face:
         self.service = service
         self.cache = cache
         self.registry = registry
-        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        self.address = f"127.0.0.1:{port}"
+        self.channel = grpc.aio.insecure_channel(self.address)
 
     def delta(self, method: str = f"/{AGGREGATED}/DeltaAggregatedResources") -> grpc.aio.StreamStreamCall:
         """Opens a delta stream."""

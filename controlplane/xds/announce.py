@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from controlplane.xds import event
-from controlplane.xds.metrics import XdsMetrics, short
+from controlplane.xds.metrics import XdsMetrics, label
 from controlplane.xds.request import Node
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -39,10 +39,10 @@ class Announcer:
             case event.Stale(type_url, nonce):
                 log.debug("xds request stale", type_url=type_url, nonce=nonce)
             case event.Nacked(type_url, suspects, reason):
-                self._metrics.nacks.labels(short(type_url)).inc()
+                self._metrics.nacks.labels(label(type_url)).inc()
                 log.warning("xds response rejected", type_url=type_url, suspects=suspects, reason=reason)
             case event.Rejected(key, version, reason):
-                self._metrics.rejections.labels(short(key.type_url)).inc()
+                self._metrics.rejections.labels(label(key.type_url)).inc()
                 log.error(
                     "xds resource quarantined", type_url=key.type_url, name=key.name, version=version, reason=reason
                 )

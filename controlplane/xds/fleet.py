@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from controlplane.snapshot.snapshot import Snapshot
+from controlplane.xds.quarantine import Quarantine
 from controlplane.xds.rollout import Rollout
 from controlplane.xds.status import ProxyStatus, Withheld
 from controlplane.xds.stream import Stream
@@ -55,6 +56,10 @@ class Fleet:
     def statuses(self) -> list[ProxyStatus]:
         """How far every client is."""
         return [replace(stream.status(), group=group) for stream, (group, _) in self._streams.items()]
+
+    def quarantines(self, group: str) -> Iterator[Quarantine]:
+        """What the clients of a node group have rejected, by stream."""
+        return (stream.quarantine for stream, (member_of, _) in self._streams.items() if member_of == group)
 
     def in_step(self, latest: Callable[[str], Snapshot | None]) -> bool:
         """True when there are clients, and all hold what is the `latest` for their group."""

@@ -1,11 +1,14 @@
 """What the xDS faces count.
 
-In: a Prometheus registry. Out: metrics registered there. Law: labels are protocol variants and type names, both few.
+In: a Prometheus registry. Out: metrics registered there. Law: labels are protocol variants and names of Envoy's types,
+both few; what a client calls a type is none.
 """
 
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from controlplane.xds.order import UPSERT_ORDER
 
 
 class XdsMetrics:
@@ -40,11 +43,16 @@ class XdsMetrics:
         """Counts a response; a thousand streams write one each at a change, so its counters are looked up once."""
         counters = self._written.get(type_url)
         if counters is None:
-            kind = short(type_url)
+            kind = label(type_url)
             counters = self.pushes.labels(kind), self.resources.labels(kind), self.bytes.labels(kind)
             self._written[type_url] = counters
         for counter, amount in zip(counters, (1, resources, size), strict=True):
             counter.inc(amount)
+
+
+def label(type_url: str) -> str:
+    """What a type is called in metrics: the last word of one of Envoy's, "other" for all else."""
+    return short(type_url) if type_url in UPSERT_ORDER else "other"
 
 
 def short(type_url: str) -> str:

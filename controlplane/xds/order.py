@@ -30,7 +30,10 @@ UPSERT_ORDER: Final = (
     VIRTUAL_HOST,
     RUNTIME,
 )
-"""What is leaned on comes before what leans on it; a type that is not listed is not served."""
+"""What is leaned on comes before what leans on it; types that are not listed, of which nothing is known, come last."""
+
+MOST_UNLISTED: Final = 16
+"""So many of those may one client subscribe to: whatever a client calls a type is kept."""
 
 RETIRED_LAST: Final = (CLUSTER, ENDPOINTS, SECRET)
 """Types whose removals wait until nothing that the client holds leans on them; in this order."""
@@ -41,6 +44,10 @@ response deletes them."""
 
 GUARDED: Final = (CLUSTER, LISTENER, SCOPED_ROUTE)
 """Types of which a client is not to lose too many at once: without them it serves nothing, and each asks for all."""
+
+REMOVED_FIRST: Final = frozenset({SCOPED_ROUTE})
+"""Where a client comes back with names that are gone, these go before anything new comes: Envoy refuses two scopes of
+one key, and under other names they may have the same."""
 
 NEVER_REMOVED: Final = frozenset({EXTENSION_CONFIG})
 """A filter configuration that a listener still names must not be taken from under it; Envoy unsubscribes by itself."""

@@ -1,8 +1,7 @@
-"""The resources that an Envoy rejected, by content.
+"""The resources that clients rejected, by version, which stands for the content.
 
-In: rejections found by any stream. Out: what to send instead. Law: content once rejected is never sent again; a later
-ACK of the same bytes proves nothing (Envoy skips bytes it has seen before it validates them), only other content
-does.
+In: rejections. Out: what to send instead. Law: content once rejected is never sent again; a later ACK of the same bytes
+proves nothing (Envoy skips bytes it has seen before it validates them), only other content does.
 """
 
 from __future__ import annotations
@@ -25,9 +24,14 @@ class Rejection:
 
 
 class Quarantine:
-    """Contents rejected by streams of one node group; the oldest is forgotten when more than `limit` are kept."""
+    """Rejected contents; the oldest is forgotten when more than `limit` are kept.
 
-    def __init__(self, *, limit: int = 4096) -> None:
+    It is `shared` when it is that of all streams of a node group, whose clients are equal: what one of them rejects is
+    bad. Else it is of one stream, and what it holds is that client's opinion.
+    """
+
+    def __init__(self, *, shared: bool = False, limit: int = 4096) -> None:
+        self.shared = shared
         self._limit = limit
         self._rejections: dict[tuple[str, str, str], Rejection] = {}
 
@@ -39,12 +43,16 @@ class Quarantine:
 
     def reject(self, resource: Resource, reason: str, last_good: Resource | None) -> None:
         """Keeps the content of `resource` from ever being sent again; the first reason is kept."""
-        if last_good is not None and last_good.digest == resource.digest:
+        if last_good is not None and last_good.version == resource.version:
             last_good = None
         rejection = Rejection(resource.key, resource.version, reason, last_good)
         self._rejections.setdefault(_content(resource), rejection)
         if len(self._rejections) > self._limit:
             del self._rejections[next(iter(self._rejections))]
+
+    def forgive(self, resource: Resource) -> None:
+        """Forgets the rejection of exactly this content."""
+        self._rejections.pop(_content(resource), None)
 
     def find(self, resource: Resource) -> Rejection | None:
         """The rejection of exactly this content, or None."""
@@ -59,11 +67,11 @@ class Quarantine:
         if rejection is None:
             return resource
         last_good = rejection.last_good
-        if held is not None and held.digest != resource.digest and self.find(held) is None and held is not last_good:
+        if held is not None and held.version != resource.version and self.find(held) is None and held is not last_good:
             last_good = held
             self._rejections[_content(resource)] = replace(rejection, last_good=held)
         return last_good if last_good is not None and self.find(last_good) is None else None
 
 
 def _content(resource: Resource) -> tuple[str, str, str]:
-    return resource.type_url, resource.name, resource.digest
+    return resource.type_url, resource.name, resource.version

@@ -177,7 +177,9 @@ class Selection:
         if listed is None and (held is not None or name in subscription.doubtful):
             return self._removal(subscription, name, now)
         if held is None:
-            return self._absent(subscription, name, answer=name in subscription.forced)
+            # What one client alone rejected is there all the same: nothing is said of it.
+            gone = listed is None or self._quarantine.shared
+            return self._absent(subscription, name, answer=gone and name in subscription.forced)
         subscription.hold_back(name)
         return None
 

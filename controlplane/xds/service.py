@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -67,6 +68,9 @@ class XdsService:
     `keys` of the node's metadata; `looked_for` says what groups look for. `on_rejected` hears of every resource found
     guilty. `clock` is monotonic, in seconds. `wait_limit` and `shrink_limit` are those of `Stream`; a client that
     does not read for `write_limit` seconds is cut off.
+
+    With `shares_rejections`, for groups of equal clients, what one of them rejected is sent to none of its group, on no
+    later stream either; without it, a rejection concerns the stream it was made on.
     """
 
     def __init__(
@@ -83,9 +87,11 @@ class XdsService:
         wait_limit: float = 5.0,
         write_limit: float = 30.0,
         shrink_limit: ShrinkLimit | None = None,
+        shares_rejections: bool = False,
     ) -> None:
         # One outdated Envoy must not keep content from groups it does not belong to.
-        self._quarantines: defaultdict[str, Quarantine] = defaultdict(Quarantine)
+        self._quarantines: defaultdict[str, Quarantine] = defaultdict(partial(Quarantine, shared=True))
+        self._shares_rejections = shares_rejections
         self._cache = cache
         self._metrics = metrics
         self._group_of = group_of
@@ -107,8 +113,9 @@ class XdsService:
         return services
 
     def rejections(self, group: str = "") -> tuple[Rejection, ...]:
-        """What proxies of a node group have rejected."""
-        return tuple(self._quarantines[group]) if group in self._quarantines else ()
+        """What proxies of a node group have rejected, those that are connected unless rejections are shared."""
+        shared = self._quarantines.get(group, ())
+        return (*shared, *(each for own in self._streams.quarantines(group) if own is not shared for each in own))
 
     def statuses(self) -> list[ProxyStatus]:
         """How far every connected proxy is, longest connected first."""
@@ -131,7 +138,7 @@ class XdsService:
 
         It holds for streams that connect later as well, until there is another snapshot.
         """
-        latest = {name: self._cache.latest(name) for name in ({"", *self._quarantines} if group is None else {group})}
+        latest = {name: self._cache.latest(name) for name in (self._cache.generations() if group is None else (group,))}
         return sum(
             self._streams.confirm(name, snapshot.generation)
             for name, snapshot in latest.items()
@@ -172,7 +179,7 @@ class XdsService:
         stream = Stream(
             protocol,
             snapshot,
-            self._quarantines[group],
+            self._quarantines[group] if self._shares_rejections else Quarantine(),
             self._clock(),
             only=only,
             peer=context.peer(),

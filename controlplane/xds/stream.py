@@ -8,7 +8,7 @@ replaces an older one that was not sent, and nothing queues.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from controlplane.model.resource import CLUSTER
 from controlplane.snapshot.snapshot import Changes, Resource, Snapshot, differing_names
@@ -34,8 +34,8 @@ class Stream:
 
     `wait_limit` is how long, in seconds, a route waits for its clusters to be acknowledged, and a removal for whatever
     still leans on it. `shrink_limit` is how much the client may lose without confirmation, and `confirmed` the
-    generation up to which that was given, -1 for none. The quarantine is shared by all streams. `peer` and `identifier`
-    (this control plane's name) are carried through to status and responses.
+    generation up to which that was given, -1 for none. `peer` and `identifier` (this control plane's name) are carried
+    through to status and responses.
     """
 
     def __init__(
@@ -58,7 +58,8 @@ class Stream:
         self._only = only
         self.peer = peer
         self._identifier = identifier
-        self._quarantine = quarantine
+        self.quarantine = quarantine
+        self._order: tuple[str, ...] = order.UPSERT_ORDER
         self._subscriptions: dict[str, Subscription] = {}
         self._progress: dict[str, Progress] = {}
         self._guard = Guard(self._subscriptions, shrink_limit, confirmed)
@@ -86,12 +87,15 @@ class Stream:
             self.node = request.node
         if not type_url:
             self._events.append(Refused("an aggregated request has no type_url; set it on every request"))
-        elif type_url not in order.UPSERT_ORDER or (self._only and type_url != self._only):
+        elif (self._only and type_url != self._only) or not self._kept(type_url):
             self._events.append(Ignored(type_url))
-        elif isinstance(request, DeltaRequest):
-            self._receive_delta(type_url, request, now)
         else:
-            self._receive_sotw(type_url, request, now)
+            if not self._known(type_url):
+                self._events.append(Ignored(type_url))
+            if isinstance(request, DeltaRequest):
+                self._receive_delta(type_url, request, now)
+            else:
+                self._receive_sotw(type_url, request, now)
 
     def offer(self, snapshot: Snapshot, changes: Changes | None, now: float) -> None:
         """Makes `snapshot` what the client shall have; `changes` since the one before, None to compare everything."""
@@ -117,14 +121,16 @@ class Stream:
         """The response to write next, or None: nothing to say before a request, a snapshot or `deadline`."""
         self._judge(now)
         self._selection.tick(now)
-        for subscription in self._idle(order.UPSERT_ORDER):
+        for subscription in self._idle(self._order):
             items = self._selection.upserts(subscription, now)
             if items or subscription.reply_due:
                 return self._send(subscription, items, now)
         for subscription in self._idle(order.RETIRED_LAST):
             if items := self._selection.removals(subscription, now):
                 return self._send(subscription, items, now)
-        busy = self.withholding or any(subscription.busy() for subscription in self._subscriptions.values())
+        busy = self.withholding or any(
+            subscription.busy() for subscription in self._subscriptions.values() if self._known(subscription.type_url)
+        )
         if self.deadline() is None and not busy:
             self._acked_generation = self.snapshot.generation
             if self._behind_since is not None:
@@ -163,10 +169,10 @@ class Stream:
                 inventory.type_status(
                     self._subscriptions[type_url],
                     self._progress[type_url],
-                    self._quarantine,
+                    self.quarantine,
                     withholding=self.withholding,
                 )
-                for type_url in order.UPSERT_ORDER
+                for type_url in self._order
                 if type_url in self._subscriptions
             ),
         )
@@ -184,6 +190,9 @@ class Stream:
         subscription = self._subscriptions.get(type_url) or self._subscribe(type_url)
         if request.nonce:
             self._answered(subscription, request, now)
+        # A rejection that repeats the subscription is none that asks again: answered, it would come again at once.
+        if request.error is None:
+            self._forgive(subscription, request.subscribe)
         before = self._guard.held(subscription)
         versions = self.snapshot.versions(type_url) if request.initial_versions else None
         subscription.change(request.subscribe, request.unsubscribe, request.initial_versions, versions)
@@ -197,7 +206,7 @@ class Stream:
             if (
                 subscription.wildcard
                 and not subscription.names
-                and request.version == world.digits(self.snapshot.fingerprint(type_url))
+                and request.version == world.whole(self.snapshot.fingerprint(type_url))
             ):
                 subscription.assume_in_step()
         elif request.nonce != self._progress[type_url].sent_nonce:
@@ -208,7 +217,15 @@ class Stream:
                 self._answered(subscription, request, now)
             self._replace(subscription, request.names, now)
 
+    def _forgive(self, subscription: Subscription, names: Iterable[str]) -> None:
+        """Forgets what the client has rejected of what it subscribes to once more: that is to be answered."""
+        if not self.quarantine.shared and len(self.quarantine):
+            for name in names:
+                if (rejected := subscription.table.get(name)) is not None:
+                    self.quarantine.forgive(rejected)
+
     def _replace(self, subscription: Subscription, names: tuple[str, ...], now: float) -> None:
+        self._forgive(subscription, (name for name in names if name not in subscription.names))
         before = self._guard.held(subscription)
         subscription.replace(names)
         self._guard.asked(subscription, before, now)
@@ -221,7 +238,21 @@ class Stream:
             # The time that a person took is not the client's.
             self._behind_since = now
 
+    def _kept(self, type_url: str) -> bool:
+        """Whether subscriptions to a type are remembered, be it known or not."""
+        unlisted = len(self._order) - len(order.UPSERT_ORDER)
+        return type_url in self._order or unlisted < order.MOST_UNLISTED
+
+    def _known(self, type_url: str) -> bool:
+        """Whether anything is said of a type: it is one of Envoy's, or the snapshot has, or had, some of it."""
+        if type_url in order.UPSERT_ORDER or type_url in self.snapshot.tables:
+            return True
+        subscription = self._subscriptions.get(type_url)
+        return subscription is not None and bool(subscription.behind)
+
     def _subscribe(self, type_url: str) -> Subscription:
+        if type_url not in self._order:
+            self._order = (*self._order, type_url)
         subscription = Subscription(type_url, self.snapshot.table(type_url))
         self._subscriptions[type_url] = subscription
         self._progress[type_url] = Progress()
@@ -252,11 +283,11 @@ class Stream:
 
     def _quarantined(self, subscription: Subscription, resource: Resource, reason: str, now: float) -> None:
         held = subscription.held(resource.name)
-        self._quarantine.reject(resource, reason, held if isinstance(held, Resource) else None)
+        self.quarantine.reject(resource, reason, held if isinstance(held, Resource) else None)
         rejected = Rejected(resource.key, resource.version, reason, self.node.id if self.node else "")
         self._progress[resource.type_url].rejected[resource.name] = rejected, now
         self._events.append(rejected)
-        if held is None and resource.name in subscription.names:
+        if self.quarantine.shared and held is None and resource.name in subscription.names:
             # Asked for by name and never good: the client is told that it does not exist instead of being left to wait.
             subscription.force(resource.name)
         subscription.reconsider(resource.name)
@@ -266,7 +297,7 @@ class Stream:
     def _idle(self, types: tuple[str, ...]) -> Iterator[Subscription]:
         for type_url in types:
             subscription = self._subscriptions.get(type_url)
-            if subscription is not None and subscription.in_flight is None:
+            if subscription is not None and subscription.in_flight is None and self._known(type_url):
                 yield subscription
 
     def _send(self, subscription: Subscription, items: Items, now: float) -> response.Response:

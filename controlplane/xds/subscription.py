@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from controlplane.snapshot.snapshot import Resource
 from controlplane.xds.held import Behind, Claim, Held, InFlight, version_of
-from controlplane.xds.order import WHOLE_WORLD
+from controlplane.xds.order import REMOVED_FIRST, WHOLE_WORLD
 from controlplane.xds.suspects import split
 
 WILDCARD = "*"
@@ -277,7 +277,8 @@ class Subscription:
         if in_step:
             return
         differing = [name for name, resource in self.table.items() if claimed.get(name) != resource.version]
-        for name in (*differing, *sorted(claimed.keys() - self.table.keys())):
+        gone = sorted(claimed.keys() - self.table.keys())
+        for name in (*gone, *differing) if self.type_url in REMOVED_FIRST else (*differing, *gone):
             if name not in self.names:
                 held = Claim(claimed[name]) if name in claimed else None
                 self.behind.put(name, held, listed=name in self.table)

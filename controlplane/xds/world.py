@@ -26,8 +26,8 @@ def held_after(subscription: Subscription, items: Mapping[str, Resource | None])
 def version(subscription: Subscription, items: Mapping[str, Resource | None], fingerprint: int) -> str:
     """The caller's own version when all of `items` have one and the same, else one of what the client then holds.
 
-    The latter, from the table's `fingerprint`, is the same on every replica with the same content, and the only one
-    believed on a reconnect.
+    The latter, from the table's `fingerprint`, is the same on every replica with the same content; only that of a whole
+    type is believed on a reconnect.
     """
     chosen = {item.version if item is not None and item.version != item.digest else "" for item in items.values()}
     if len(chosen) == 1 and (version := chosen.pop()):
@@ -36,9 +36,14 @@ def version(subscription: Subscription, items: Mapping[str, Resource | None], fi
         listed, actual = subscription.table.get(name), items.get(name, held)
         fingerprint -= listed.fingerprint if listed is not None else 0
         fingerprint += actual.fingerprint if isinstance(actual, Resource) else 0
-    return digits(fingerprint)
+    return whole(fingerprint) if subscription.wildcard and not subscription.names else _part(fingerprint)
 
 
-def digits(fingerprint: int) -> str:
-    """The fingerprint of a whole type, as a version."""
+def whole(fingerprint: int) -> str:
+    """The version of a whole type, from its fingerprint; who claims it holds everything."""
     return f"{fingerprint % (1 << 128):032x}"
+
+
+def _part(fingerprint: int) -> str:
+    # Who names what it wants holds less than the table: it must not be able to claim the whole with its version.
+    return f"part-{whole(fingerprint)}"

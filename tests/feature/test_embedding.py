@@ -22,9 +22,11 @@ from envoy.service.discovery.v3.discovery_pb2 import (
     DiscoveryResponse,
 )
 from prometheus_client import CollectorRegistry
+from xds_face import Opener
 
 from controlplane.model.resource import CLUSTER, ENDPOINTS
 from controlplane.snapshot.cache import SnapshotCache
+from controlplane.snapshot.snapshot import Snapshot
 from controlplane.xds.metrics import XdsMetrics
 from controlplane.xds.service import XdsService, server_options
 
@@ -264,19 +266,35 @@ async def test_groups_know_nothing_of_each_other(state: tuple[Any, str]) -> None
 
 
 async def test_rejected_content_is_followed_by_other_content(state: tuple[Any, str]) -> None:
-    """Rejected bytes are not sent again, not even to others or under another version; other bytes are."""
+    """A rejected version is not sent to that client again, but to others; the next is, with the same bytes too."""
     wanted, address = state
     wanted.set("", [bare("a"), bare("b")])
     async with connected(address, delta=True) as strict, connected(address, delta=True) as other:
         await strict.subscribe("a")
         await strict.read(error="no such cluster")
-        told = await strict.read()
         await other.subscribe("*")
         first = await other.read()
+        wanted.put("", CLUSTER, "b", "2", bare("b")[3])
+        await other.read()
         wanted.put("", CLUSTER, "a", "2", bare("a")[3])
-        wanted.put("", CLUSTER, "a", "3", Cluster(name="a", alt_stat_name="other").SerializeToString())
         second = await strict.read()
+
+    assert versions(first) == {"a": "1", "b": "1"}
+    assert versions(second) == {"a": "2"}
+
+
+async def test_rejections_may_be_shared(open_face: Opener) -> None:
+    """Then a rejected version goes to nobody of the group, on no later stream, and who asked for it is told so."""
+    face = await open_face(shares_rejections=True)
+    face.cache.publish(Snapshot.of([bare("a"), bare("b")]))
+    async with connected(face.address, delta=True) as strict:
+        await strict.subscribe("a")
+        await strict.read(error="no such cluster")
+        told = await strict.read()
+    async with connected(face.address, delta=True) as other:
+        await other.subscribe("*")
+        first = await other.read()
 
     assert list(told.removed_resources) == ["a"]
     assert versions(first) == {"b": "1"}
-    assert versions(second) == {"a": "3"}
+    assert ["a"] == [rejection.key.name for rejection in face.service.rejections()]

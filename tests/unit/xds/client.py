@@ -42,7 +42,7 @@ class Client:
     def __init__(self, snapshot: Snapshot, protocol: Protocol, **options: object) -> None:
         self.now = 100.0
         given = options.pop("quarantine", None)
-        self.quarantine = Quarantine() if given is None else given
+        self.quarantine = Quarantine(shared=True) if given is None else given
         self.protocol = protocol
         self.stream = Stream(protocol, snapshot, self.quarantine, self.now, **options)
 
