@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from weakref import WeakSet
 import aiohttp
 
 from controlplane.discovery.aside import Aside, aside
+from controlplane.egress.certificate import show
 from controlplane.model.credentials import Credentials, KeyPair
 from controlplane.model.topology import Backend, Endpoint
 
@@ -191,16 +191,8 @@ def _context(roots: bytes | None, client: KeyPair | None) -> ssl.SSLContext:
         # What is not ASCII can only be in the remarks between certificates.
         context.load_verify_locations(cadata=roots.decode("ascii", "ignore"))
     if client is not None:
-        _show(context, client)
+        show(context, client)
     return context
-
-
-def _show(context: ssl.SSLContext, client: KeyPair) -> None:
-    # OpenSSL's Python binding reads keys from files only: this one is readable by us alone and gone when it was read.
-    with tempfile.NamedTemporaryFile(prefix="isthmus-", suffix=".pem") as file:
-        file.write(client.certificate_chain + b"\n" + client.private_key.reveal())
-        file.flush()
-        context.load_cert_chain(file.name)
 
 
 def _words(error: Exception) -> str:

@@ -10,7 +10,6 @@ import asyncio
 import errno
 import random
 import ssl
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,10 +22,10 @@ import aiohttp
 from controlplane.auth.webhook.bearer import Bearer
 from controlplane.auth.webhook.kubeconfig import Connection, Reader
 from controlplane.auth.webhook.retry import Failure, pauses, refusal
+from controlplane.egress.certificate import show
 from controlplane.egress.connector import Connector
 from controlplane.egress.proxying import DIRECT, NoWay, Proxies
 from controlplane.errors import SettingsError
-from controlplane.model.credentials import KeyPair
 
 _BODY_LIMIT: Final = 1 << 20
 _CHUNK: Final = 1 << 16
@@ -198,23 +197,14 @@ def tls_context(connection: Connection) -> ssl.SSLContext:
             f"{connection.url}: the certificate authority is no PEM certificate ({_words(error)}); mend it"
         ) from error
     if connection.client is not None:
-        _show(context, connection.client, connection.url)
-    return context
-
-
-def _show(context: ssl.SSLContext, client: KeyPair, url: str) -> None:
-    # OpenSSL's Python binding reads keys from files only: this one is readable by us alone and gone when it was read.
-    with tempfile.NamedTemporaryFile(prefix="isthmus-", suffix=".pem") as file:
-        file.write(client.certificate_chain + b"\n" + client.private_key.reveal())
-        file.flush()
         try:
-            # An encrypted key must not make OpenSSL ask at the terminal.
-            context.load_cert_chain(file.name, password=b"")
+            show(context, connection.client)
         except (ssl.SSLError, ValueError) as error:
             raise SettingsError(
-                f"{url}: the client certificate and its key cannot be used ({_words(error)}); give a PEM certificate "
-                "and its unencrypted PEM key"
+                f"{connection.url}: the client certificate and its key cannot be used ({_words(error)}); give a PEM "
+                "certificate and its unencrypted PEM key"
             ) from error
+    return context
 
 
 def _words(error: Exception) -> str:

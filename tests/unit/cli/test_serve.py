@@ -66,6 +66,7 @@ def test_who_leaves_waits_for_no_reading(tmp_path: Path, monkeypatch: pytest.Mon
         raise StartError("no")
 
     monkeypatch.setattr(Ahead, "of", of)
+    monkeypatch.setattr(telemetry, "configure", lambda *_: None)
     monkeypatch.setattr(app, "serve", serve)
     with workspace.opened(tmp_path / "w") as opened:
         workspace.write_yaml(opened.config, workspace.settings_document(opened, "127.0.0.1", 9443, {}), "comment")
