@@ -16,6 +16,7 @@ from typing import Final
 
 from controlplane.model.resource import EnvoyResource, ResourceName
 from controlplane.snapshot.framing import length_delimited
+from controlplane.snapshot.links import links
 
 Changes = Mapping[str, frozenset[str]]
 """Type URL to the names that differ."""
@@ -42,6 +43,8 @@ class Resource:
     delta_frame: bytes = field(repr=False)
     references: frozenset[ResourceName] = frozenset()
     children: frozenset[ResourceName] = frozenset()
+    read: bool = False
+    """Whether these two were read from the body, and may be of what is not in any snapshot."""
     _any_at: int = field(repr=False, default=0)
     _body_at: int = field(repr=False, default=0)
 
@@ -53,10 +56,16 @@ class Resource:
         body: bytes,
         *,
         version: str = "",
-        references: frozenset[ResourceName] = frozenset(),
-        children: frozenset[ResourceName] = frozenset(),
+        references: frozenset[ResourceName] | None = None,
+        children: frozenset[ResourceName] | None = None,
     ) -> Resource:
-        """Frames a serialised message; without a `version` the hash of the body is the version."""
+        """Frames a serialised message; without a `version` the hash of the body is the version.
+
+        Where neither references nor children are given, both are read from the body, see `links`.
+        """
+        read = references is None and children is None
+        if read:
+            references, children = links(type_url, body)
         digest = hashlib.sha256(body).hexdigest()[:_VERSION_DIGITS]
         version = version or digest
         # `resource` is field 2 of Resource just as `resources` is field 2 of DiscoveryResponse: written last, it is the
@@ -65,7 +74,8 @@ class Resource:
         header = length_delimited(3, name.encode()) + length_delimited(1, version.encode())
         frame = length_delimited(2, header + any_field)
         any_at, body_at = len(frame) - len(any_field), len(frame) - len(body)
-        return cls(type_url, name, version, digest, frame, references, children, any_at, body_at)
+        leans, leant = references or frozenset(), children or frozenset()
+        return cls(type_url, name, version, digest, frame, leans, leant, read, any_at, body_at)
 
     @property
     def key(self) -> ResourceName:

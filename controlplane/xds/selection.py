@@ -236,7 +236,11 @@ class Selection:
         missing = sorted(
             reference.name
             for reference in resource.references
-            if reference.type_url == CLUSTER and clusters.wants(reference.name) and not clusters.holds(reference.name)
+            if reference.type_url == CLUSTER
+            # What was only read may be in the client's own bootstrap.
+            and (not resource.read or reference.name in clusters.table)
+            and clusters.wants(reference.name)
+            and not clusters.holds(reference.name)
         )
         # A cluster's own reference is for order alone: it waits for what is on its way, and can do without.
         return missing if resource.type_url != CLUSTER else [name for name in missing if self._coming(name)]

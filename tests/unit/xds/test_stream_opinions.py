@@ -1,13 +1,16 @@
-"""A client's own opinion of what it is sent, and types of which nothing is known."""
+"""What there is for any xDS client: its own opinion, types of which nothing is known, order that is read from bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from google.protobuf.json_format import ParseDict
 from unit.xds.client import Client, build, delta, sotw
 
-from controlplane.model.resource import CLUSTER, ENDPOINTS, SCOPED_ROUTE, ResourceName
+from controlplane.model.resource import CLUSTER, ENDPOINTS, ROUTE, SCOPED_ROUTE, ResourceName
 from controlplane.snapshot.snapshot import Resource, Snapshot
 from controlplane.xds.event import Ignored
 from controlplane.xds.order import CHUNK_RESOURCES, MOST_UNLISTED
@@ -171,3 +174,53 @@ def test_scopes_that_are_called_otherwise_follow_the_old_ones() -> None:
         most = max(most, len(held) - len({name.removeprefix("old").removeprefix("new") for name in held}))
 
     assert (0, {f"new{number}" for number in range(count)}) == (most, held)
+
+
+def eds(name: str, stat: str = "") -> tuple[str, str, str, bytes]:
+    """A cluster with a load assignment."""
+    return CLUSTER, name, stat or "1", Cluster(name=name, type=Cluster.EDS, alt_stat_name=stat).SerializeToString()
+
+
+def routing(cluster: str) -> tuple[str, str, str, bytes]:
+    """A route to a cluster."""
+    route = {"virtual_hosts": [{"routes": [{"route": {"cluster": cluster}}]}]}
+    return ROUTE, "r", cluster, ParseDict(route, RouteConfiguration()).SerializeToString()
+
+
+def test_d12_a_load_assignment_follows_its_cluster_where_the_bytes_say_so() -> None:
+    """D12: Envoy warms a changed cluster, and waits 15 seconds for what it already has."""
+    client = delta(Snapshot.of([eds("a"), (ENDPOINTS, "a", "1", b"")]))
+    client.ask(CLUSTER)
+    client.ask(ENDPOINTS, ["a"])
+    client.settle()
+    client.offer(Snapshot.of([eds("a", "other"), (ENDPOINTS, "a", "1", b"")]), compare=True)
+
+    assert [(CLUSTER, ["a"]), (ENDPOINTS, ["a"])] == [
+        (answer.type_url, list(answer.resources)) for answer in client.all()
+    ]
+
+
+def test_m3_a_route_waits_for_its_cluster_where_the_bytes_say_so() -> None:
+    """M3: nobody had to say what it leans on, and the old cluster goes last."""
+    client = delta(Snapshot.of([eds("x"), routing("x")]))
+    client.ask(CLUSTER)
+    client.ask(ROUTE, ["r"])
+    client.settle()
+    client.offer(Snapshot.of([eds("y"), routing("y")]), compare=True)
+    cluster = client.next()
+    waiting = client.next()
+    client.ack(cluster)
+
+    assert (["y"], [], None) == (list(cluster.resources), cluster.removed, waiting)
+    assert [(ROUTE, ["r"], []), (CLUSTER, [], ["x"])] == [
+        (answer.type_url, list(answer.resources), answer.removed) for answer in client.settle()
+    ]
+
+
+def test_m3_a_route_to_a_cluster_of_the_clients_own_waits_for_nothing() -> None:
+    """M3: what its bytes name and no snapshot has is in its bootstrap, or nowhere."""
+    client = delta(Snapshot.of([eds("x"), routing("static")]))
+    client.ask(CLUSTER)
+    client.ask(ROUTE, ["r"])
+
+    assert [CLUSTER, ROUTE] == [answer.type_url for answer in client.all()]
