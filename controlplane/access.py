@@ -7,7 +7,9 @@ who calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -37,15 +39,26 @@ _BINDINGS: Final = frozenset({"RoleBinding", "ClusterRoleBinding"})
 
 
 class RuledAccess:
-    """Begins the questions of calls; `socket` is the face's, None where it listens on TCP."""
+    """Begins the questions of calls; `socket` is the face's, None where it listens on TCP.
 
-    def __init__(self, rulings: Watchable[Ruling | None], socket: Path | None) -> None:
+    The first question of a call waits up to `patience` seconds for the first ruling: at a start, who calls early waits
+    for what has to be read.
+    """
+
+    def __init__(self, rulings: Watchable[Ruling | None], socket: Path | None, *, patience: float = 10.0) -> None:
         self._rulings = rulings
         self._socket = socket
+        self._patience = patience
 
     def __call__(self, caller: Caller) -> RuledSession:
         """The questions of one call."""
-        return RuledSession(self._rulings.value, caller, self._is_owner)
+        return RuledSession(self._ruling, caller, self._is_owner)
+
+    async def _ruling(self) -> Ruling | None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience):
+                return await self._rulings.changed(None)
+        return None
 
     def _is_owner(self) -> bool | None:
         """Whether only the owner of the socket can have opened it; None when it is there no more."""
@@ -60,8 +73,14 @@ class RuledAccess:
 class RuledSession:
     """The questions of one call."""
 
-    def __init__(self, ruling: Ruling | None, caller: Caller, is_owner: Callable[[], bool | None]) -> None:
-        self._ruling = ruling
+    def __init__(
+        self,
+        ruling: Callable[[], Awaitable[Ruling | None]],
+        caller: Caller,
+        is_owner: Callable[[], bool | None],
+    ) -> None:
+        self._begin = ruling
+        self._ruling: Ruling | None = None
         self._caller = caller
         self._is_owner = is_owner
         self._recognised: Recognised | Failed | None = None
@@ -69,6 +88,8 @@ class RuledSession:
 
     async def admit(self, method: str, target: str) -> UserInfo | Status:
         """The user, when the same request over HTTP would be let through; see `Session`."""
+        if self._ruling is None:
+            self._ruling = await self._begin()
         if self._ruling is None:
             return Status(503, "ServiceUnavailable", "who may do what is not known yet; try again in a moment")
         if self._recognised is None and self._owned() is None:

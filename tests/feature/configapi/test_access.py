@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -17,9 +18,14 @@ from process import free_port
 from prometheus_client import CollectorRegistry
 from rpc_face import ignored
 
+from controlplane.access import OWNER, RuledAccess
+from controlplane.aio import Watchable
 from controlplane.api.v1 import config_pb2
+from controlplane.auth.ruling import Ruling
+from controlplane.configapi.access import Caller
 from controlplane.configuring import faces
 from controlplane.faces import rpc
+from controlplane.resources.status import Status
 from controlplane.settings.face import Face
 from controlplane.sources.layered import Layers
 from controlplane.xds.service import server_options
@@ -248,3 +254,22 @@ async def test_who_may_impersonate_acts_as_another(api: Api) -> None:
 
     assert 'User "carol" cannot list resource "clusterroles"' in messages[0]
     assert 'User "bob" cannot impersonate' in messages[1]
+
+
+async def test_who_calls_before_it_is_known_who_may_do_what_waits(api: Api) -> None:
+    """As long as a start takes; after that the call is refused, and nobody is let in."""
+    known = api.rulings.value
+    rulings = Watchable[Ruling | None](None)
+    caller = Caller("unix:")
+    early = RuledAccess(rulings, api.socket)(caller)
+    asked = asyncio.create_task(early.admit("GET", "/api"))
+    await asyncio.sleep(0)
+    waiting = not asked.done()
+    rulings.publish(known)
+    never = Watchable[Ruling | None](None)
+    refused = await RuledAccess(never, api.socket, patience=0.01)(caller).admit("GET", "/api")
+
+    assert waiting
+    assert await asked == OWNER
+    assert isinstance(refused, Status)
+    assert (503, "ServiceUnavailable") == (refused.code, refused.reason)
