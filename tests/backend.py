@@ -10,13 +10,11 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
+from threaded import Threaded
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,11 @@ class Seen:
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
-class Backend:
+class Backend(Threaded):
     """An HTTPS server on 127.0.0.1 in a thread of its own; `with Backend(...) as backend:` starts and ends it."""
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path, *, name: str = "backend") -> None:
+        super().__init__()
         self.port = 0
         self.seen: list[Seen] = []
         self._name = name
@@ -44,19 +43,6 @@ class Backend:
         self._context.verify_mode = ssl.CERT_REQUIRED
         self._context.load_cert_chain(certificate, key)
         self._watchers: set[asyncio.Queue[bytes]] = set()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(10)
 
     @property
     def watchers(self) -> int:

@@ -12,22 +12,22 @@ import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived
 from h2.exceptions import ProtocolError
+from threaded import Threaded
 
 HELD = "/held"
 """Requests for a path that ends so are answered by `release`."""
 
 
-class Http2Backend:
+class Http2Backend(Threaded):
     """An HTTP/2 server on 127.0.0.1 in a thread of its own; `with Http2Backend(...) as backend:` starts and ends it."""
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path) -> None:
+        super().__init__()
         self.port = 0
         self.connections: set[_Connection] = set()
         self.held: list[tuple[_Connection, int]] = []
@@ -35,19 +35,6 @@ class Http2Backend:
         self._context.verify_mode = ssl.CERT_REQUIRED
         self._context.load_cert_chain(certificate, key)
         self._context.set_alpn_protocols(["h2"])
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(10)
 
     def stop_reading(self) -> None:
         """Reads nothing more on the connections that there are, from when this returns."""

@@ -7,13 +7,11 @@ upgrade becomes a WebSocket that repeats what it is told. Law: what it saw is ke
 from __future__ import annotations
 
 import asyncio
-import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 from backend import Seen
+from threaded import Threaded
 
 GROUP = "plain.example.com"
 VERSION = "v1"
@@ -38,27 +36,15 @@ _ANSWERS = {
 }
 
 
-class PlainServer:
+class PlainServer(Threaded):
     """`with PlainServer() as server:` serves on a port of 127.0.0.1; with a path, on that Unix socket."""
 
     def __init__(self, path: Path | None = None) -> None:
+        super().__init__()
         self.port = 0
         self.seen: list[Seen] = []
         self._path = path
-        self._ready = threading.Event()
         self._watchers: set[asyncio.Queue[bytes]] = set()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(10)
 
     @property
     def address(self) -> str:

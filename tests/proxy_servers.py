@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from ipaddress import ip_address
@@ -17,7 +18,7 @@ PASSWORD = "s3cr3t"
 BASIC = f"Basic {base64.b64encode(f'me:{PASSWORD}'.encode()).decode()}"
 
 
-class Proxy:
+class Proxy(ABC):
     """A proxy of one kind; `asked` is what it was asked for (HOST:PORT), and the credentials it was shown."""
 
     scheme = ""
@@ -63,9 +64,9 @@ class Proxy:
             with closing(back):
                 await asyncio.gather(_carry(reader, back), _carry(there, writer), return_exceptions=True)
 
+    @abstractmethod
     async def _told(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int | None:
         """The port to connect to, when it has been said that this is done; None: it is not."""
-        raise NotImplementedError
 
 
 class ConnectProxy(Proxy):
