@@ -1,13 +1,12 @@
 """Backends as Envoy clusters and load assignments.
 
-In: a `Backend`, or one of the control plane's own addresses. Out: the CDS resource and, for backends with IP
-addresses, the EDS resource. Law: one cluster per backend, shared by the group-versions it serves; a change of
-endpoints alone leaves the cluster's bytes as they were.
+In: a `Backend`. Out: the CDS resource and, where it has IP addresses, the EDS resource. Law: one cluster per backend,
+shared by the group-versions it serves; a change of endpoints alone leaves the cluster's bytes as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
@@ -24,14 +23,10 @@ from google.protobuf.message import Message
 
 from controlplane.model.resource import CLUSTER, ENDPOINTS, SECRET, EnvoyResource, ResourceName
 from controlplane.model.topology import Backend, Endpoint
-from controlplane.settings.address import Address
 from controlplane.translation import names
-from controlplane.translation.own_tls import OwnTls, transport_socket
 
 # Envoy's default of 1,024 connections and requests a cluster would cut off watches, each of which holds one for hours.
-_NO_LIMIT: Final = 1 << 30
-# Calls of one connection to a face of our own.
-_CALLS: Final = 1000
+NO_LIMIT: Final = 1 << 30
 
 # How many frames, resets among them, may wait to be sent to a backend before Envoy ends the connection, and with it the
 # requests of everybody. Clients that give up what they asked for reach Envoy's own limit, 1,000 resets, in one turn of
@@ -46,13 +41,8 @@ _DNS_QUERY_TRIES: Final = 2
 
 _IDLE_SECONDS: Final = 90
 
-# How often workers are asked how they are; a dead one is found sooner, by the first request that does not reach it.
-_HEALTH_SECONDS: Final = 1
-_UNHEALTHY_MILLISECONDS: Final = 250
-# The dead are found at once. The busy must not be taken for them: what they are spared, the others get as well.
-_HEALTH_TIMEOUT_SECONDS: Final = 4
-
-_HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+"""Under what name a cluster has its protocol options."""
 
 
 def backend_resources(backend: Backend, *, present_certificate: bool) -> tuple[EnvoyResource, ...]:
@@ -71,39 +61,6 @@ def core_resources(backend: Backend, *, present_certificate: bool) -> tuple[Envo
 def backend_names(name: str) -> tuple[ResourceName, ResourceName]:
     """What to remove when the backend of the cluster called `name` is gone."""
     return ResourceName(CLUSTER, name), ResourceName(ENDPOINTS, name)
-
-
-def own_cluster(
-    name: str, addresses: Sequence[Address], tls: OwnTls | None, *, http2: bool, health_of: str = ""
-) -> EnvoyResource:
-    """The cluster of one of the control plane's own faces: gRPC (`http2`) or HTTP/1.1; `tls` None: unencrypted.
-
-    With `health_of`, Envoy asks every address whether the gRPC service of that name serves, and passes over the others.
-    """
-    cluster = cluster_pb2.Cluster(name=name, connect_timeout=duration_pb2.Duration(seconds=1))
-    numeric = all(address.numeric for address in addresses)
-    cluster.type = cluster_pb2.Cluster.STATIC if numeric else cluster_pb2.Cluster.STRICT_DNS
-    cluster.load_assignment.cluster_name = name
-    locality = cluster.load_assignment.endpoints.add()
-    for address in addresses:
-        locality.lb_endpoints.add().endpoint.address.CopyFrom(_own_address(address))
-    if health_of:
-        _check_health(cluster, health_of)
-    if tls is not None:
-        cluster.transport_socket.CopyFrom(transport_socket(tls))
-    cluster.circuit_breakers.CopyFrom(_circuit_breakers())
-    options = http_protocol_options_pb2.HttpProtocolOptions()
-    if http2:
-        own = options.explicit_http_config.http2_protocol_options
-        # A worker takes no more, and cannot say so before the first calls on a connection are under way.
-        own.max_concurrent_streams.value = _CALLS
-        # Envoy would end a connection that it has 1,000 resets to send on, and with it the calls of everybody, for the
-        # clients that give up theirs.
-        own.max_outbound_control_frames.value = own.max_outbound_frames.value = _NO_LIMIT
-    else:
-        options.explicit_http_config.http_protocol_options.SetInParent()
-    cluster.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options)
-    return EnvoyResource(ResourceName(CLUSTER, name), serialised(cluster))
 
 
 def front_proxy_cluster() -> EnvoyResource:
@@ -135,7 +92,7 @@ def _resources(name: str, backend: Backend, *, present_certificate: bool) -> tup
     if backend.encrypted:
         references = _trust(cluster, backend, present_certificate=present_certificate)
     else:
-        cluster.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(_plain_options(http2=backend.http2))
+        cluster.typed_extension_protocol_options[HTTP_OPTIONS].Pack(_plain_options(http2=backend.http2))
     key = ResourceName(CLUSTER, name)
     if backend.dns:
         cluster.type = cluster_pb2.Cluster.STRICT_DNS
@@ -212,33 +169,14 @@ def _common() -> cluster_pb2.Cluster:
     cluster = cluster_pb2.Cluster(
         connect_timeout=duration_pb2.Duration(seconds=5),
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
-        circuit_breakers=_circuit_breakers(),
+        circuit_breakers=no_limits(),
     )
-    cluster.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options, deterministic=True)
+    cluster.typed_extension_protocol_options[HTTP_OPTIONS].Pack(options, deterministic=True)
     return cluster
 
 
-def _check_health(cluster: cluster_pb2.Cluster, service: str) -> None:
-    # The least busy first: a worker that hangs is given nothing more long before it is found to be unhealthy.
-    cluster.lb_policy = cluster_pb2.Cluster.LEAST_REQUEST
-    # While one of them serves, the others are not asked; when none seems to, which may be haste, all are.
-    cluster.common_lb_config.healthy_panic_threshold.value = 1
-    # Who becomes healthy, or ill, counts at once: by default Envoy's workers may hear of it a second later.
-    cluster.common_lb_config.update_merge_window.SetInParent()
-    check = cluster.health_checks.add()
-    check.grpc_health_check.service_name = service
-    for duration in (check.interval, check.no_traffic_interval, check.no_traffic_healthy_interval):
-        duration.FromSeconds(_HEALTH_SECONDS)
-    # One that comes back is asked again at once, and serves from its first good answer on.
-    check.unhealthy_interval.FromMilliseconds(_UNHEALTHY_MILLISECONDS)
-    check.timeout.FromSeconds(_HEALTH_TIMEOUT_SECONDS)
-    # gRPC demands it of TLS; connections for requests name it by themselves, those for health do not.
-    check.tls_options.alpn_protocols.append("h2")
-    check.unhealthy_threshold.value = 2
-    check.healthy_threshold.value = 1
-
-
-def _circuit_breakers() -> circuit_breaker_pb2.CircuitBreakers:
+def no_limits() -> circuit_breaker_pb2.CircuitBreakers:
+    """Circuit breakers that never open."""
     breakers = circuit_breaker_pb2.CircuitBreakers()
     threshold = breakers.thresholds.add()
     for limit in (
@@ -247,7 +185,7 @@ def _circuit_breakers() -> circuit_breaker_pb2.CircuitBreakers:
         threshold.max_requests,
         threshold.max_retries,
     ):
-        limit.value = _NO_LIMIT
+        limit.value = NO_LIMIT
     return breakers
 
 
@@ -286,12 +224,6 @@ def _ads() -> config_source_pb2.ConfigSource:
         # What is awaited is on its way on the same stream; after 5 s the rest goes on without it.
         initial_fetch_timeout=duration_pb2.Duration(seconds=5),
     )
-
-
-def _own_address(address: Address) -> address_pb2.Address:
-    if address.path:
-        return address_pb2.Address(pipe=address_pb2.Pipe(path=address.path))
-    return address_pb2.Address(socket_address=address_pb2.SocketAddress(address=address.host, port_value=address.port))
 
 
 def _is_ip(name: str) -> bool:

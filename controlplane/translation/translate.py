@@ -14,7 +14,7 @@ from controlplane.model.apiservice import GroupVersion
 from controlplane.model.resource import EnvoyResource, ResourceName
 from controlplane.model.topology import BackendKey, Topology, Touched
 from controlplane.settings.address import Address
-from controlplane.translation import clusters, listeners, names, routes, secrets
+from controlplane.translation import clusters, listeners, names, own_clusters, routes, secrets
 from controlplane.translation.authorization import authorization_filter
 from controlplane.translation.local_door import LocalDoor, local_listener
 from controlplane.translation.own_tls import OwnTls
@@ -54,7 +54,7 @@ class Translator:
         """The resources that no registration changes."""
         upserts = [
             *self._entrance(),
-            clusters.own_cluster(names.DISCOVERY_CLUSTER, (self.discovery,), self.discovery_tls, http2=False),
+            own_clusters.own_cluster(names.DISCOVERY_CLUSTER, (self.discovery,), self.discovery_tls, http2=False),
         ]
         if topology.core is not None and self.sole:
             upserts.append(routes.sole_resource(topology.core, self.sole))
@@ -76,15 +76,15 @@ class Translator:
         yield authorization_filter(keeps_verdicts=keeps, patience=self.patience, retries=bool(self.workers))
         yield listeners.listener_resource(self.door)
         if self.door.traces is not None:
-            yield clusters.own_cluster(names.TRACING_CLUSTER, (self.door.traces.endpoint,), None, http2=True)
+            yield own_clusters.own_cluster(names.TRACING_CLUSTER, (self.door.traces.endpoint,), None, http2=True)
         if self.door.audited:
             own, tls = (self.authorization,), self.authorization_tls
-            yield clusters.own_cluster(names.AUDIT_CLUSTER, own, tls, http2=True)
+            yield own_clusters.own_cluster(names.AUDIT_CLUSTER, own, tls, http2=True)
 
     def _authorization_cluster(self) -> EnvoyResource:
         addresses, tls = self.workers or (self.authorization,), self.authorization_tls
         health_of = names.AUTHORIZATION_SERVICE if self.workers else ""
-        return clusters.own_cluster(names.AUTHORIZATION_CLUSTER, addresses, tls, http2=True, health_of=health_of)
+        return own_clusters.own_cluster(names.AUTHORIZATION_CLUSTER, addresses, tls, http2=True, health_of=health_of)
 
     def front_door(self, address: str | None, port: int | None) -> EnvoyResource | None:
         """The front door's listener at another address or port, None when neither is given: then `fixed` has it."""

@@ -10,8 +10,9 @@ from controlplane.model.apiservice import ServiceReference
 from controlplane.model.explanation import Destination
 from controlplane.model.topology import Backend, BackendKey, Endpoint
 from controlplane.settings.address import Address
-from controlplane.translation.clusters import backend_resources, own_cluster
+from controlplane.translation.clusters import backend_resources
 from controlplane.translation.destination import destination
+from controlplane.translation.own_clusters import own_cluster
 
 BACKEND = Backend(
     BackendKey(ServiceReference("ns", "svc"), "system"),

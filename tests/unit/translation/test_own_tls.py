@@ -13,7 +13,7 @@ from controlplane.settings.address import Address
 from controlplane.settings.face import Face
 from controlplane.settings.tls import EnvoyTls
 from controlplane.translation.bootstrap import bootstrap
-from controlplane.translation.clusters import own_cluster
+from controlplane.translation.own_clusters import own_cluster
 from controlplane.translation.own_tls import OwnTls, own_tls, resource_files
 
 ENVOY = EnvoyTls.model_validate(

@@ -16,7 +16,7 @@ from controlplane.faces.unary.connection import CONCURRENT_STREAMS
 from controlplane.settings.address import Address
 from controlplane.translation import names
 from controlplane.translation.authorization import authorization_filter
-from controlplane.translation.clusters import own_cluster
+from controlplane.translation.own_clusters import own_cluster
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 WORKERS = [Address.parse(f"unix:/run/a.sock.{number}") for number in (1, 2)]
