@@ -184,6 +184,8 @@ def _connection_manager(door: FrontDoor) -> HttpConnectionManager:
         local_reply_config=local_replies(),
         access_log=[access_log()] if door.audited else [],
         access_log_options=access_log_options() if door.audited else None,
+        # What traces are told apart by; nothing else reads one, and kube-aggregator sends backends the client's or none.
+        generate_request_id=door.traces is not None,
         tracing=tracing(door.traces) if door.traces is not None else None,
     )
 

@@ -109,6 +109,7 @@ def _manager(door: LocalDoor) -> HttpConnectionManager:
         stream_idle_timeout=timedelta(0),
         request_headers_timeout=timedelta(seconds=10),
         local_reply_config=local_replies(_REFUSED),
+        generate_request_id=False,
     )
 
 

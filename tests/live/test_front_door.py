@@ -347,6 +347,14 @@ def test_every_request_has_an_audit_id_that_joins_all_logs(stack: Stack, backend
     assert len(refused.headers["Audit-Id"]) == len(made) == 36
 
 
+def test_a_request_id_is_the_clients_own_or_none(stack: Stack, backend: Backend) -> None:
+    """Backends are sent X-Request-Id as the client wrote it, and none where it wrote none, as by kube-aggregator."""
+    client = stack.http("carol", "developers")
+
+    assert [] == seen_by(backend, stack, client).lines("X-Request-Id")
+    assert ["mine"] == seen_by(backend, stack, client, **{"X-Request-Id": "mine"}).lines("X-Request-Id")
+
+
 def test_no_answer_tells_what_it_was_made_with_or_may_be_cached(stack: Stack, backend: Backend) -> None:
     """Neither discovery nor refusals name a server program; refusals are not to be cached, as in kube-apiserver."""
     client = stack.http("carol", "developers")
