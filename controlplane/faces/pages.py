@@ -6,13 +6,16 @@ encryption, the application sees no request whose client is not verified and all
 
 from __future__ import annotations
 
+import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.typedefs import Handler, Middleware
 
 from controlplane.faces.allowed import is_allowed, presented, refusal
@@ -20,6 +23,10 @@ from controlplane.faces.identity import Report, followed
 from controlplane.faces.rpc import GRACE_SECONDS, not_listening
 from controlplane.faces.seldom import Seldom
 from controlplane.settings.face import Face
+
+# What Envoy lets through, and besides a line for each group of the user: aiohttp's own limits are 128 lines of 8 KiB.
+_HEADERS_BYTES: Final = 1 << 19
+_HEADERS_LINES: Final = 8000
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -40,7 +47,15 @@ async def listening(
             identity = await stack.enter_async_context(followed(f"{section}.tls", face.tls, reporter))
             context = identity.context()
             application.middlewares.insert(0, _allowed_only(section, face.tls.allowed_names))
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=GRACE_SECONDS)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            shutdown_timeout=GRACE_SECONDS,
+            max_line_size=_HEADERS_BYTES,
+            max_field_size=_HEADERS_BYTES,
+            max_headers=_HEADERS_LINES,
+            logger=_server_log(),
+        )
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         site: web.BaseSite
@@ -53,6 +68,17 @@ async def listening(
         except OSError as error:
             raise not_listening(address) from error
         yield
+
+
+def _server_log() -> logging.Logger:
+    """Aiohttp's log, without requests that cannot be read: their senders are answered 400, and it would quote them."""
+    log = logging.getLogger("aiohttp.server")
+    log.addFilter(_is_no_clients_fault)
+    return log
+
+
+def _is_no_clients_fault(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
 
 
 def _allowed_only(section: str, allowed: tuple[str, ...]) -> Middleware:

@@ -40,6 +40,9 @@ _DNS_QUERY_SECONDS: Final = 1
 _DNS_QUERY_TRIES: Final = 2
 
 _IDLE_SECONDS: Final = 90
+# What a backend may answer with; Envoy's own limits are 100 lines and 60 KiB, and Go's client takes a megabyte.
+_HEADERS_COUNT: Final = 2000
+_HEADERS_KIB: Final = 256
 
 HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 """Under what name a cluster has its protocol options."""
@@ -147,8 +150,14 @@ def _plain_options(*, http2: bool) -> http_protocol_options_pb2.HttpProtocolOpti
         _write_http2(options.explicit_http_config.http2_protocol_options)
     else:
         options.explicit_http_config.http_protocol_options.SetInParent()
-    options.common_http_protocol_options.idle_timeout.FromSeconds(_IDLE_SECONDS)
+    _write_limits(options.common_http_protocol_options)
     return options
+
+
+def _write_limits(common: protocol_pb2.HttpProtocolOptions) -> None:
+    common.idle_timeout.FromSeconds(_IDLE_SECONDS)
+    common.max_headers_count.value = _HEADERS_COUNT
+    common.max_response_headers_kb.value = _HEADERS_KIB
 
 
 def _write_http2(http2: protocol_pb2.Http2ProtocolOptions) -> None:
@@ -165,7 +174,7 @@ def _common() -> cluster_pb2.Cluster:
     # HTTP/2 where ALPN agrees on it, HTTP/1.1 otherwise, as Go's client does.
     _write_http2(options.auto_config.http2_protocol_options)
     options.auto_config.http_protocol_options.SetInParent()
-    options.common_http_protocol_options.idle_timeout.FromSeconds(_IDLE_SECONDS)
+    _write_limits(options.common_http_protocol_options)
     cluster = cluster_pb2.Cluster(
         connect_timeout=duration_pb2.Duration(seconds=5),
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,

@@ -4,8 +4,8 @@ In: the Lua sources. Out: the filters of the connection manager. Law: nothing a 
 is read by any filter, because early header mutation has removed it; and nothing reaches the router without an identity
 that authorization has found. Where front proxies may say who asks, one filter reads that, and the next removes it.
 
-    early header mutation   forged X-Remote-*, X-Isthmus-* and X-Envoy-* go; the normalised path is written for scope
-                            selection; every request gets an Audit-ID
+    early header mutation   forged X-Remote-*, X-Isthmus-* and X-Envoy-* go, and what a proxy does not pass on; the
+                            normalised path is written for scope selection; every request gets an Audit-ID
     verdicts (by ECDS)      says which of the verdicts that are kept still hold; only when verdicts are kept
     request_headers.lua     reads what a front proxy says of who asks; only where there are front proxies, as the next
     header_mutation         X-Remote-* and the headers of front proxies go, here and not above
@@ -71,8 +71,11 @@ from controlplane.translation.request_headers import RequestHeaders
 
 # Underscores too: what reads X_Remote_User as X-Remote-User (CGI, WSGI) must not find one. x-envoy-* would steer our
 # own router, because Envoy believes clients with private addresses.
-_FORGED: Final = "x[-_](remote|isthmus|envoy)[-_].*"
-_FORGED_BUT_IDENTITY: Final = "x[-_](isthmus|envoy)[-_].*"
+# Backends take X-Forwarded-Host and -Uri for the front proxy's word, and kube-aggregator overwrites them. A credential
+# for proxies is none of theirs.
+_NOT_PASSED_ON: Final = "x[-_]forwarded[-_](host|uri)|proxy[-_]authorization"
+_FORGED: Final = f"x[-_](remote|isthmus|envoy)[-_].*|{_NOT_PASSED_ON}"
+_FORGED_BUT_IDENTITY: Final = f"x[-_](isthmus|envoy)[-_].*|{_NOT_PASSED_ON}"
 
 _AUDIT_ID: Final = "audit-id"
 

@@ -24,7 +24,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     DataSource,
     HeaderValue,
     HeaderValueOption,
-    Http2ProtocolOptions,
+    Http1ProtocolOptions,
     RuntimeUInt32,
     SocketAddress,
     SubstitutionFormatString,
@@ -67,11 +67,14 @@ from controlplane.model.resource import LISTENER, SECRET, EnvoyResource, Resourc
 from controlplane.translation import names
 from controlplane.translation.access_logs import access_log, access_log_options
 from controlplane.translation.filters import Scripts, ads, any_of, early_header_mutation, http_filters
+from controlplane.translation.protocols import HEADERS_KIB, common_options, http2_options
 from controlplane.translation.request_headers import RequestHeaders
 from controlplane.translation.tracing import Traces, clients_contexts_removed, tracing
 from controlplane.translation.verdicts import VerdictTerms
 
 _FETCH_TIMEOUT: Final = timedelta(seconds=5)
+# Envoy by itself would wait as long as the client does.
+_HANDSHAKE_TIMEOUT: Final = timedelta(seconds=10)
 
 PATH_REFUSED: Final = "the request's path or headers have more than one reading, or cannot be read"
 """What a client is told when Envoy refuses its path."""
@@ -120,7 +123,9 @@ def listener_resource(door: FrontDoor) -> EnvoyResource:
     listener = Listener(
         name=names.LISTENER,
         address=Address(socket_address=SocketAddress(address=door.address, port_value=door.port)),
-        filter_chains=[FilterChain(filters=[manager], transport_socket=tls)],
+        filter_chains=[
+            FilterChain(filters=[manager], transport_socket=tls, transport_socket_connect_timeout=_HANDSHAKE_TIMEOUT)
+        ],
         per_connection_buffer_limit_bytes=1 << 20,
         # Clients of an API server keep a connection for hours and send everything on it; left to the kernel, one worker
         # may get most of the few there are while another idles.
@@ -177,14 +182,18 @@ def _connection_manager(door: FrontDoor) -> HttpConnectionManager:
         forward_client_cert_details=HttpConnectionManagerForwardClientCertDetails.SANITIZE,
         server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
         upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type=protocol) for protocol in UPGRADES],
-        http2_protocol_options=Http2ProtocolOptions(max_concurrent_streams=1000),
+        common_http_protocol_options=common_options(),
+        max_request_headers_kb=HEADERS_KIB,
+        # Load balancers ask for /healthz in HTTP/1.0, and without a Host.
+        http_protocol_options=Http1ProtocolOptions(accept_http_10=True, default_host_for_http_10="localhost"),
+        http2_protocol_options=http2_options(),
         # Watches and followed logs may be silent for hours; routes that should not be have limits of their own.
         stream_idle_timeout=timedelta(0),
         request_headers_timeout=timedelta(seconds=10),
         local_reply_config=local_replies(),
         access_log=[access_log()] if door.audited else [],
         access_log_options=access_log_options() if door.audited else None,
-        # What traces are told apart by; nothing else reads one, and kube-aggregator sends backends the client's or none.
+        # What traces are told apart by. Nothing else reads one, and kube-aggregator passes on the client's or none.
         generate_request_id=door.traces is not None,
         tracing=tracing(door.traces) if door.traces is not None else None,
     )

@@ -21,7 +21,7 @@ from datetime import timedelta
 from typing import Final
 
 from envoy_data_plane.envoy.config.core.v3 import Address as EnvoyAddress
-from envoy_data_plane.envoy.config.core.v3 import Http2ProtocolOptions, Pipe, SocketAddress, TypedExtensionConfig
+from envoy_data_plane.envoy.config.core.v3 import Pipe, SocketAddress, TypedExtensionConfig
 from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
 from envoy_data_plane.envoy.config.rbac.v3 import Permission, Policy, Principal, Rbac, RbacAction
 from envoy_data_plane.envoy.config.route.v3 import HeaderMatcher
@@ -52,6 +52,7 @@ from controlplane.translation.filters import (
     strip_filter,
 )
 from controlplane.translation.listeners import local_replies, scoped_routes
+from controlplane.translation.protocols import HEADERS_KIB, common_options, http2_options
 from controlplane.translation.redirects import redirects_filter
 
 _FETCH_TIMEOUT: Final = timedelta(seconds=5)
@@ -105,7 +106,9 @@ def _manager(door: LocalDoor) -> HttpConnectionManager:
             HttpConnectionManagerUpgradeConfig(upgrade_type="websocket"),
             HttpConnectionManagerUpgradeConfig(upgrade_type="SPDY/3.1"),
         ],
-        http2_protocol_options=Http2ProtocolOptions(max_concurrent_streams=1000),
+        common_http_protocol_options=common_options(),
+        max_request_headers_kb=HEADERS_KIB,
+        http2_protocol_options=http2_options(),
         stream_idle_timeout=timedelta(0),
         request_headers_timeout=timedelta(seconds=10),
         local_reply_config=local_replies(_REFUSED),

@@ -21,6 +21,8 @@ from controlplane.model.topology import Api, Backend
 from controlplane.translation import names
 from controlplane.translation.redirects import LOCATION
 
+# Which pages of other origins may read an answer is not for a backend to say; kube-aggregator removes these, too.
+_CROSS_ORIGIN: Final = tuple(f"access-control-allow-{name}" for name in ("credentials", "headers", "methods", "origin"))
 # kube-aggregator's cap on /apis/<group>/<version>: discovery must not hang on one slow backend (handler_proxy.go).
 _DISCOVERY_SECONDS: Final = 5
 
@@ -47,8 +49,8 @@ def api_resource(api: Api, backend: Backend | None) -> EnvoyResource:
         routes.append(_reply("unavailable", everything, 503, _UNAVAILABLE))
         routes.append(_reply("unavailable-openapi", documents, 503, _UNAVAILABLE))
         return _resource(scope)
-    # A redirect without it is refused by `redirects`.
-    scope.route_configuration.response_headers_to_remove.append(LOCATION)
+    # A redirect without its Location is refused by `redirects`.
+    scope.route_configuration.response_headers_to_remove.extend((LOCATION, *_CROSS_ORIGIN))
     cluster = names.backend_cluster(backend.key)
     exact = route_components_pb2.RouteMatch(path=group_version.path)
     routes.append(_proxy("discovery", exact, cluster, backend.server_name, seconds=_DISCOVERY_SECONDS))

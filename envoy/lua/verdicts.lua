@@ -8,6 +8,9 @@ local CREDENTIAL_LIMIT = 8192
 local WAITING_LIMIT = 1024
 -- Request lines kept for one credential: queries make as many of them as anybody likes, to push out what others are known by.
 local LINES_LIMIT = 256
+-- So many of its scopes are kept, and more where the cache is large: who may list in every namespace makes one of each name.
+local SCOPES_LIMIT = 64
+local SCOPES_SHARE = 16
 
 -- The verb of a request that names an object; the same table as in the control plane's requestinfo.
 local VERBS = { DELETE = "delete", GET = "get", HEAD = "get", PATCH = "patch", POST = "create", PUT = "update" }
@@ -152,8 +155,12 @@ Cache.__index = Cache
 function Cache:rotate(now)
   self.rotation = now + (self.policy and self.policy.life or 0)
   self.old, self.old_count, self.young, self.count = self.young, self.count, {}, 0
+  self.lines, self.scopes = {}, {}
+  self:retire_questions()
+end
+
+function Cache:retire_questions()
   self.waiting_old, self.waiting_old_count, self.waiting, self.waiting_count = self.waiting, self.waiting_count, {}, 0
-  self.lines = {}
 end
 
 -- Takes the policy's text; an unreadable one, or none, is a policy under which nothing holds.
@@ -209,7 +216,10 @@ function Cache:find(credential, method, target, now)
   if now >= self.rotation then
     self:rotate(now)
   end
-  -- The request line is remembered beside the scope, so that the same request again needs no reading.
+  -- The request line is remembered beside the scopes, and the method "get" of the path "/v1" would read like one of them.
+  if VERBS[method] == nil then
+    return nil
+  end
   local line = method .. " " .. target
   local entry = self:held(credential, line, now)
   if entry then
@@ -232,17 +242,31 @@ end
 
 -- Remembers that authorization is being asked at `now` (milliseconds); the number is for `answered`. nil: not remembered.
 function Cache:asked(credential, method, target, now)
-  if #credential > CREDENTIAL_LIMIT or self.waiting_count >= WAITING_LIMIT then
+  if #credential > CREDENTIAL_LIMIT then
     return nil
   end
   local scopes = scopes_of(method, target)
   if scopes == nil then
     return nil
   end
+  -- Whoever goes away unanswered leaves a question open. The oldest make way: else a few such clients would switch the cache off.
+  if self.waiting_count >= WAITING_LIMIT then
+    self:retire_questions()
+  end
   self.number = self.number + 1
   self.waiting[self.number] = { credential = credential, scopes = scopes, now = now }
   self.waiting_count = self.waiting_count + 1
   return self.number
+end
+
+-- Whether one more scope of that credential may be kept, which is then counted.
+function Cache:has_room(credential, scope)
+  local person, scopes = self.young[credential], self.scopes[credential] or 0
+  if person and person[scope] then
+    return true
+  end
+  self.scopes[credential] = scopes + 1
+  return scopes < math.max(SCOPES_LIMIT, self.policy.limit / SCOPES_SHARE)
 end
 
 -- Whether any question is open; when none is, there is nothing to do for a response.
@@ -279,6 +303,9 @@ function Cache:answered(number, identity, verdict, audit)
   for index = 1, #question.scopes do
     -- The scope is one that this very request lies in, by this side's own reading of it.
     if question.scopes[index] == scope then
+      if not self:has_room(question.credential, scope) then
+        return false
+      end
       self:keep(question.credential, scope, {
         asked = question.now,
         -- Counted from before the question: never later than authorization meant.
@@ -296,7 +323,7 @@ function Cache:answered(number, identity, verdict, audit)
 end
 
 local function new_cache()
-  local cache = { number = 0, rotation = 0, invalidations = 0, lines = {} }
+  local cache = { number = 0, rotation = 0, invalidations = 0, lines = {}, scopes = {} }
   cache.young, cache.count, cache.old, cache.old_count = {}, 0, {}, 0
   cache.waiting, cache.waiting_count, cache.waiting_old, cache.waiting_old_count = {}, 0, {}, 0
   return setmetatable(cache, Cache)

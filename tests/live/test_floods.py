@@ -167,3 +167,11 @@ def test_requests_over_http_1_are_given_up_one_by_one(stack: Stack) -> None:
             flood(stack)
 
     assert set(ordinary.answers) == {200}
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00\x01"])
+def test_who_connects_and_does_not_shake_hands_is_cut_off(stack: Stack, said: bytes) -> None:
+    """Ten seconds are enough for TLS; Envoy by itself would wait as long as the client does."""
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=PATIENCE) as silent:
+        silent.sendall(said)
+        assert silent.recv(1) == b""

@@ -71,7 +71,7 @@ BINDINGS = st.builds(
 )
 
 # What makes requests that lie in each other's neighbourhood, and requests that only look as if they did.
-METHODS = st.sampled_from(["GET", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get"])
+METHODS = st.sampled_from(["GET", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "list", "create"])
 ROOTS = st.sampled_from(["/api/v1", "/apis/a.io/v1", "/apis/a.io/v2", "/apis/b.io/v1", "/apis", "/v1", ""])
 PIECES = st.sampled_from(
     [
@@ -157,6 +157,12 @@ def written(info: RequestInfo) -> str:
 
 @settings(max_examples=trials(400), deadline=None)
 @given(st.lists(ROLES, max_size=4), st.lists(BINDINGS, max_size=4), REQUESTS, st.sampled_from([ALICE, ROOT]))
+@example(
+    [Role(RoleKey("", "r"), (PolicyRule(("get",), ("",), ("*",)),))],
+    [RoleBinding(BindingKey("", "a"), RoleKey("", "r"), (Subject("User", "alice"),))],
+    [("GET", "/api/v1/things/x"), ("get", "/v1")],
+    ALICE,
+)
 def test_whatever_is_known_would_be_allowed(
     roles: list[Role], bindings: list[RoleBinding], requests: list[tuple[str, str]], user: UserInfo
 ) -> None:

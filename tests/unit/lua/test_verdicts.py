@@ -264,15 +264,50 @@ def test_entries_are_bounded() -> None:
     assert cache.find("user-999", "GET", THING) is not None
 
 
-def test_questions_are_bounded() -> None:
-    """Requests that are never answered are forgotten after the longest life of a verdict, and limited until then."""
+def test_nobody_pushes_out_what_others_are_known_by() -> None:
+    """Of one credential no more scopes are kept than its share, be they as many as there are names to make up."""
     cache = Verdicts()
-    numbers = [cache.ask("alice", "GET", LIST) for _ in range(1100)]
-    assert [number is None for number in numbers] == [False] * 1024 + [True] * 76
-    for now in (10_000, 20_000):
-        cache.find("alice", "GET", LIST, now)
+    cache.keep("alice", "GET", THING, verdict(NAMED))
+    paths = [f"/apis/x{number}" for number in range(1001)]
+    kept = [cache.keep("mallory", "GET", path, verdict(f"path get {path}")) for path in paths]
 
+    assert kept == [True] * 64 + [False] * 937
+    assert cache.find("alice", "GET", THING) is not None
+    assert cache.keep("mallory", "GET", paths[0], verdict(f"path get {paths[0]}"))
+    cache.find("mallory", "GET", paths[0], 10_000)
+    assert cache.keep("mallory", "GET", paths[-1], verdict(f"path get {paths[-1]}"), 10_000)
+
+
+def test_questions_are_bounded() -> None:
+    """Of requests that are never answered the oldest are forgotten first, and all of them in the end."""
+    cache = Verdicts()
+    numbers = [cache.ask("alice", "GET", LIST) for _ in range(5000)]
+
+    kept = [cache.answer(number, ["x-remote-user", "alice"], verdict(COLLECTION)) for number in numbers[:-1]]
+    assert kept == sorted(kept)
+    assert 1024 <= sum(kept) < 2048
+    for now in (10_000, 20_000):
+        assert cache.waiting
+        cache.find("alice", "GET", LIST, now)
     assert not cache.waiting
+
+
+@pytest.mark.parametrize(
+    ("verb", "method", "target"),
+    [
+        ("get", "GET", "/api/v1/pods/p"),
+        ("list", "GET", "/api/v1/pods"),
+        ("create", "POST", "/api/v1/pods"),
+        ("update", "PUT", "/api/v1/pods/p"),
+    ],
+)
+def test_a_request_line_never_reads_like_a_scope(verb: str, method: str, target: str) -> None:
+    """A method of the client's own and a path that together spell a scope are asked about, whatever is known."""
+    cache = Verdicts()
+
+    assert cache.keep("alice", method, target, verdict(f"{verb} /v1"))
+    assert cache.find("alice", method, target) is not None
+    assert cache.find("alice", verb, "/v1") is None
 
 
 def test_expired_entries_are_dropped() -> None:

@@ -144,6 +144,20 @@ def test_an_unavailable_api_answers_503_by_itself() -> None:
     assert frozenset() == resources[0].references
 
 
+def test_a_registered_api_says_neither_where_to_go_nor_who_may_read() -> None:
+    """Location, and what opens an answer to pages of other origins, are removed from its answers."""
+    backend = a_backend()
+    api = an_api("a.io", backend)
+
+    resources = TRANSLATOR.translate(
+        a_topology(api, backends=(backend,)), Touched(frozenset((api.service.group_version,)))
+    ).upserts
+
+    scope = scoped_route_pb2.ScopedRouteConfiguration.FromString(resources[0].body)
+    allowed = {f"access-control-allow-{name}" for name in ("credentials", "headers", "methods", "origin")}
+    assert {"location", *allowed} == set(scope.route_configuration.response_headers_to_remove)
+
+
 def test_every_route_has_a_name() -> None:
     """scope.lua takes a route without a name for no route at all."""
     backend = a_backend()
