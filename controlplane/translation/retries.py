@@ -18,8 +18,8 @@ _RETRY_ON: Final = "connect-failure,refused-stream,reset,unavailable"
 _RETRIES: Final = 3
 # Nothing is overloaded when a process is gone: the next one is asked at once.
 _FIRST_PAUSE: Final = timedelta(milliseconds=1)
-# Hosts are chosen at random, the least busy of two: and nobody is less busy than who is dead.
-_OTHER_HOSTS: Final = 20
+# Hosts are chosen at random, the least busy of four: and nobody is less busy than who is dead.
+_OTHER_HOSTS: Final = 200
 
 
 def another_host(patience: timedelta) -> RetryPolicy:

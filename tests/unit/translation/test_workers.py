@@ -68,6 +68,14 @@ def test_who_does_not_serve_is_not_asked() -> None:
     assert cluster.common_lb_config.update_merge_window.ToMilliseconds() == 0
 
 
+def test_the_least_busy_of_all_is_asked() -> None:
+    """Of two workers the one that hangs gets one request in 16; by Envoy's default it would be one in four."""
+    cluster = cluster_of(WORKERS, names.AUTHORIZATION_SERVICE)
+
+    assert cluster.lb_policy == cluster_pb2.Cluster.LEAST_REQUEST
+    assert cluster.least_request_lb_config.choice_count.value == 4
+
+
 def test_no_client_ends_a_connection_that_all_share() -> None:
     """Envoy begins no call that a worker would refuse, and sends any number of resets."""
     options = http_protocol_options_pb2.HttpProtocolOptions()
