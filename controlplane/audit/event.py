@@ -18,13 +18,16 @@ import orjson
 from controlplane.audit.policy import REQUEST_RECEIVED, RESPONSE_COMPLETE, AuditPolicy, Level, Ruling
 from controlplane.audit.record import Record
 from controlplane.audit.stages import is_long_running
-from controlplane.audit.statement import statement
+from controlplane.audit.statement import fragment, statement
 from controlplane.model.identity import RequestInfo
 
 _SECOND: Final = 1_000_000_000
+# Bytes of UTF-8.
 _LONGEST_USER_AGENT: Final = 1024
 _CUT: Final = "...TRUNCATED"
 _OURS: Final = "isthmus.dev/"
+# Some programs take these for the end of a line; JSON has them only inside of strings.
+_SEPARATORS: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ def event_line(
         "stage": stage,
         "requestURI": record.target,
         "verb": outline.verb,
-        **outline.who,
+        # Whom the user becomes is found out after the request was received.
+        **(outline.who if stage != REQUEST_RECEIVED else {"user": outline.who["user"]}),
         "sourceIPs": sources,
     }
     if record.user_agent:
@@ -93,7 +97,12 @@ def event_line(
     event["stageTimestamp"] = timestamp(at)
     if stage != REQUEST_RECEIVED:
         event["annotations"] = outline.annotations | _ours(record, ended=stage == RESPONSE_COMPLETE)
-    return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+    line = orjson.dumps(event)
+    for separator, escape in _SEPARATORS:
+        if separator in line:
+            line = line.replace(separator, escape)
+    # A copy, for the reason that `fragment` has: many lines may have to wait for the disk.
+    return line + b"\n"
 
 
 def timestamp(nanoseconds: int) -> str:
@@ -110,7 +119,7 @@ def _to_the_second(seconds: int) -> str:
 @lru_cache(maxsize=64)
 def _status(code: int) -> orjson.Fragment:
     if code:
-        return orjson.Fragment(orjson.dumps({"metadata": {}, "code": code}))
+        return fragment({"metadata": {}, "code": code})
     # kube-apiserver calls this a success with the code 200, though nobody was answered.
     return orjson.Fragment(b'{"metadata":{},"status":"Failure","message":"Connection closed early"}')
 
@@ -124,7 +133,7 @@ def _reference(info: RequestInfo) -> orjson.Fragment:
         "apiVersion": info.api_version,
         "subresource": info.subresource,
     }
-    return orjson.Fragment(orjson.dumps({name: value for name, value in fields.items() if value}))
+    return fragment({name: value for name, value in fields.items() if value})
 
 
 def _told(bodies: Bodies, ruling: Ruling) -> dict[str, orjson.Fragment]:
@@ -150,7 +159,10 @@ def _body(text: str, ruling: Ruling) -> orjson.Fragment | None:
 
 
 def _cut(user_agent: str) -> str:
-    return user_agent if len(user_agent) <= _LONGEST_USER_AGENT else user_agent[:_LONGEST_USER_AGENT] + _CUT
+    encoded = user_agent.encode(errors="replace")
+    if len(encoded) <= _LONGEST_USER_AGENT:
+        return user_agent
+    return encoded[:_LONGEST_USER_AGENT].decode(errors="replace") + _CUT
 
 
 def _ours(record: Record, *, ended: bool) -> dict[str, str]:

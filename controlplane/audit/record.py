@@ -18,12 +18,14 @@ AUDIT_FIELD: Final = "audit"
 _SECOND: Final = 1_000_000_000
 _END: Final = accesslog_pb2.DownstreamEnd
 _FROM_BACKEND: Final = "via_upstream"
+_LOOPBACK: Final = ("127.", "::1")
 
 
 class Record(NamedTuple):
     """One request, at its end or (not `final`) while it runs. Times are nanoseconds since 1970, 0 for not yet."""
 
     stream_id: str
+    """The same in all records of one request and in those of no other; nothing that a client could choose."""
     final: bool
     method: str
     target: str
@@ -65,18 +67,19 @@ def record_of(entry: Any) -> Record | None:  # noqa: ANN401 - a protobuf class w
         _nanoseconds(common, "time_to_first_upstream_tx_byte"),
         _nanoseconds(common, "time_to_first_upstream_rx_byte"),
     )
-    stream_id = common.stream_id
     details = response.response_code_details
+    peer = common.downstream_direct_remote_address.socket_address
     return Record(
-        stream_id=stream_id,
+        # Envoy's own name for a stream is X-Request-Id, which it makes none of and a client may write.
+        stream_id=f"{received} {peer.address} {peer.port_value}",
         final=final,
         method=headers.get(":method", ""),
         target=target,
-        audit_id=headers.get("audit-id", "") or stream_id,
+        audit_id=headers.get("audit-id", ""),
         user_agent=request.user_agent,
-        forwarded_for=_before_us(request.forwarded_for) if stream_id else request.forwarded_for,
+        forwarded_for=_before_us(request.forwarded_for, peer.address),
         real_ip=headers.get("x-real-ip", ""),
-        peer=common.downstream_direct_remote_address.socket_address.address,
+        peer=peer.address,
         statement=statement,
         verdict=verdict,
         received=received,
@@ -101,9 +104,13 @@ def _statement(metadata: Any) -> tuple[str, str]:  # noqa: ANN401 - a protobuf m
     return said, "miss" if "number" in cached else "bypass"
 
 
-def _before_us(forwarded_for: str) -> str:
-    """The header as the client sent it: Envoy has added the address it was called from, or its own for loopback."""
-    return forwarded_for.rpartition(",")[0]
+def _before_us(forwarded_for: str, peer: str) -> str:
+    """The header as the client sent it: Envoy adds the address it is called from, or one of its own for loopback.
+
+    It adds none to a request that it refuses before.
+    """
+    before, _, last = forwarded_for.rpartition(",")
+    return before if last == peer or peer.startswith(_LOOPBACK) else forwarded_for
 
 
 def _nanoseconds(common: Any, field: str) -> int:  # noqa: ANN401 - a protobuf class without types

@@ -26,6 +26,7 @@ from controlplane.model.identity import RequestInfo
 
 _KEPT: Final = 4096
 _SHORT: Final = 4096
+_SHORT_CHAIN: Final = 256
 # Requests that run for longer than a second; what is forgotten may be told of twice.
 _RUNNING: Final = 65_536
 
@@ -110,8 +111,11 @@ class Recorder:
                 self._running.popitem(last=False)
         for stage, at in stages:
             if stage not in outline.ruling.omit_stages:
-                sources = self._sources(record.forwarded_for, record.real_ip, record.peer)
-                yield event_line(outline, record, sources, stage, at, bodies)
+                yield event_line(outline, record, self._sources_of(record), stage, at, bodies)
+
+    def _sources_of(self, record: Record) -> tuple[str, ...]:
+        short = len(record.forwarded_for) + len(record.real_ip) <= _SHORT_CHAIN
+        return (self._sources if short else source_ips)(record.forwarded_for, record.real_ip, record.peer)
 
     def _outlines(self, policy: AuditPolicy) -> Callable[[str, str, str], Outline]:
         def outline(said: str, method: str, target: str) -> Outline:

@@ -1,50 +1,33 @@
-"""Files of lines, and what becomes of full ones.
+"""Files of lines that make way for others when they are full.
 
 In: lines, and limits of size, number and age. Out: files. Law: a line is in one file as a whole or not at all, and
-nothing is removed that the limits allow.
-
-Names and limits are those of kube-apiserver's --audit-log-* flags: a full `audit.log` becomes
-`audit-2026-01-31T23-59-59.999.log` (UTC), with `.gz` at its end when compressed.
+what is in none is told; no file takes the place of another.
 """
 
 from __future__ import annotations
 
-import gzip
 import os
-import re
-import shutil
+import select
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import structlog
-
+from controlplane.audit.retention import FILE_MODE, Limits, name_of_full, settle
+from controlplane.audit.writer import Lost
 from controlplane.errors import StartError
 from controlplane.settings.audit import AuditLog
 
-_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
-_TIME: Final = "%Y-%m-%dT%H-%M-%S"
-_GZIP: Final = ".gz"
 _MEGABYTE: Final = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a file is full (bytes), how many full ones are kept and for how long; 0 and None: no such limit."""
-
-    size: int = 0
-    backups: int = 0
-    age: timedelta | None = None
-    compress: bool = False
 
 
 class RotatingFile:
     """The file `path`, readable by its owner only; `clock` gives Unix seconds.
+
+    Where somebody has moved or removed the file, the next line begins another one.
 
     Raises:
         OSError: when the file cannot be opened.
@@ -54,40 +37,68 @@ class RotatingFile:
         self._path = path
         self._limits = limits
         self._clock = clock
-        self._log = structlog.get_logger("audit")
-        self._pattern = re.compile(
-            re.escape(path.stem) + r"-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d)\.(\d{3})" + re.escape(path.suffix) + r"(\.gz)?"
-        )
+        self._open()
         # Compressing a full file takes seconds; one after the other, beside the writing.
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit-rotation")
-        path.parent.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
-        self._open()
+        self._aside.submit(settle, path, limits, self._now())
 
-    def write(self, lines: list[bytes]) -> None:
-        """Appends lines; one that is larger than a whole file gets a file for itself.
-
-        Raises:
-            OSError: when some could not be written; those are lost.
-        """
-        batch: list[bytes] = []
-        size = self._size
-        for line in lines:
-            if self._limits.size and size and size + len(line) > self._limits.size:
-                self._append(b"".join(batch))
-                self._rotate()
-                batch, size = [], 0
-            batch.append(line)
-            size += len(line)
-        self._append(b"".join(batch))
+    def write(self, lines: list[bytes]) -> Lost | None:
+        """Appends lines; one that is larger than a whole file gets a file for itself."""
+        lost, reason, rest = 0, "", lines
+        while rest:
+            number = 0
+            try:
+                self._follow()
+                number = self._fitting(rest)
+                if not number:
+                    self._rotate()
+                    number = max(1, self._fitting(rest))
+                self._append(b"".join(rest[:number]))
+            except OSError as error:
+                # Where there is no file to write to, none of them is written.
+                number = number or len(rest)
+                lost, reason = lost + number, _reason(error)
+            rest = rest[number:]
+        return Lost(lost, reason) if lost else None
 
     def close(self) -> None:
         """Closes the file; what is being compressed is compressed to its end."""
         os.close(self._file)
         self._aside.shutdown()
 
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
     def _open(self) -> None:
-        self._file = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, _MODE)
+        self._path.parent.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
+        self._file = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE)
         self._size = os.fstat(self._file).st_size
+
+    def _open_another(self) -> None:
+        previous = self._file
+        self._open()
+        os.close(previous)
+
+    def _follow(self) -> None:
+        """Finds out what others have done to the file: what is written to one that is removed is lost."""
+        own = os.fstat(self._file)
+        self._size = own.st_size
+        there = None
+        with suppress(FileNotFoundError):
+            there = self._path.stat()
+        if there is None or not os.path.samestat(own, there):
+            self._open_another()
+
+    def _fitting(self, lines: list[bytes]) -> int:
+        """How many of the lines the file has room for."""
+        if not self._limits.size:
+            return len(lines)
+        size = self._size
+        for number, line in enumerate(lines):
+            size += len(line)
+            if size > self._limits.size:
+                return number
+        return len(lines)
 
     def _append(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -102,48 +113,46 @@ class RotatingFile:
         self._size += len(data)
 
     def _rotate(self) -> None:
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        full = self._path.with_name(f"{self._path.stem}-{now:{_TIME}}.{now.microsecond // 1000:03d}{self._path.suffix}")
-        # Gone already when it was removed by hand, or when the new file could not be opened the last time.
-        with suppress(FileNotFoundError):
-            self._path.rename(full)
-        previous = self._file
-        self._open()
-        os.close(previous)
-        self._aside.submit(self._settle, now)
+        if not self._size:
+            return
+        now = self._now()
+        self._path.rename(name_of_full(self._path, now))
+        self._open_another()
+        self._aside.submit(settle, self._path, self._limits, now)
 
-    def _settle(self, now: datetime) -> None:
-        """Removes what is too many or too old, and compresses the rest."""
+
+class Stdout:
+    """Standard output, written past Python's buffer."""
+
+    def __init__(self, descriptor: int = 1) -> None:
+        self._descriptor = descriptor
+        self._within_line = False
+
+    def write(self, lines: list[bytes]) -> Lost | None:
+        """Writes lines, as fast as they are read."""
+        # Half a line, which nobody can take back here, must not spoil the next one.
+        before = b"\n" if self._within_line else b""
+        data, done = before + b"".join(lines), 0
         try:
-            for number, (began, path) in enumerate(sorted(self._full(), reverse=True), start=1):
-                too_many = self._limits.backups and number > self._limits.backups
-                too_old = self._limits.age is not None and now - began > self._limits.age
-                if too_many or too_old:
-                    path.unlink(missing_ok=True)
-                elif self._limits.compress and path.suffix != _GZIP:
-                    _compress(path)
+            while done < len(data):
+                done += self._some(memoryview(data)[done:])
         except OSError as error:
-            self._log.error("full audit logs not put in order", folder=str(self._path.parent), reason=error.strerror)
+            written = data[:done]
+            self._within_line = not written.endswith(b"\n") if written else self._within_line
+            return Lost(len(lines) - written.removeprefix(before).count(b"\n"), _reason(error))
+        self._within_line = False
+        return None
 
-    def _full(self) -> list[tuple[datetime, Path]]:
-        full = []
-        for path in self._path.parent.iterdir():
-            match = self._pattern.fullmatch(path.name)
-            if match:
-                began = datetime.strptime(match[1], _TIME).replace(microsecond=1000 * int(match[2]), tzinfo=UTC)
-                full.append((began, path))
-        return full
+    def close(self) -> None:
+        """Leaves standard output open: it is not ours."""
 
-
-def _compress(path: Path) -> None:
-    """Replaces a file by its compressed copy; what is only half a copy is never called one."""
-    copy = path.with_name(f"{path.name}{_GZIP}")
-    unfinished = copy.with_name(f".{copy.name}")
-    descriptor = os.open(unfinished, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, _MODE)
-    with path.open("rb") as source, os.fdopen(descriptor, "wb") as target, gzip.open(target, "wb") as packed:
-        shutil.copyfileobj(source, packed)
-    unfinished.rename(copy)
-    path.unlink(missing_ok=True)
+    def _some(self, data: memoryview) -> int:
+        while True:
+            try:
+                return os.write(self._descriptor, data)
+            except BlockingIOError:
+                # Whoever shares it may have made it so that it does not wait by itself.
+                select.select((), (self._descriptor,), ())
 
 
 def opened(log: AuditLog, clock: Callable[[], float]) -> RotatingFile | Stdout:
@@ -154,7 +163,7 @@ def opened(log: AuditLog, clock: Callable[[], float]) -> RotatingFile | Stdout:
     """
     if log.path == "-":
         return Stdout()
-    age = timedelta(days=log.max_age) if log.max_age else None
+    age = timedelta(days=min(log.max_age, timedelta.max.days)) if log.max_age else None
     limits = Limits(log.max_size * _MEGABYTE, log.max_backup, age, log.compress)
     try:
         return RotatingFile(log.path, limits, clock)
@@ -164,21 +173,5 @@ def opened(log: AuditLog, clock: Callable[[], float]) -> RotatingFile | Stdout:
         ) from error
 
 
-class Stdout:
-    """Standard output, written past Python's buffer."""
-
-    def __init__(self, descriptor: int = 1) -> None:
-        self._descriptor = descriptor
-
-    def write(self, lines: list[bytes]) -> None:
-        """Writes lines.
-
-        Raises:
-            OSError: when nobody reads any more.
-        """
-        rest = memoryview(b"".join(lines))
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-
-    def close(self) -> None:
-        """Leaves standard output open: it is not ours."""
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

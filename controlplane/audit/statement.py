@@ -36,13 +36,21 @@ def statement(text: str) -> Statement:
     return _remembered(text) if len(text) <= _SHORT else _read(text)
 
 
+def fragment(value: object) -> orjson.Fragment:
+    """A value as JSON that can be kept.
+
+    What orjson gives out holds several kilobytes of memory however short it is, and a copy what it needs.
+    """
+    return orjson.Fragment(bytes(memoryview(orjson.dumps(value))))
+
+
 def _read(text: str) -> Statement:
     said = _object(text)
     user = said.get("user")
     if not isinstance(user, dict):
         return Statement({"user": {}}, _annotations(said), _status(said))
     names = ("user", "impersonatedUser", "authenticationMetadata")
-    fields = {name: orjson.Fragment(orjson.dumps(said[name])) for name in names if name in said}
+    fields = {name: fragment(said[name]) for name in names if name in said}
     name, groups = user.get("username", ""), user.get("groups", ())
     return Statement(dict(fields), _annotations(said), _status(said), name, tuple(groups))
 
@@ -65,4 +73,4 @@ def _annotations(said: dict[str, object]) -> dict[str, str]:
 
 def _status(said: dict[str, object]) -> orjson.Fragment | None:
     status = said.get("responseStatus")
-    return orjson.Fragment(orjson.dumps(status)) if isinstance(status, dict) else None
+    return fragment(status) if isinstance(status, dict) else None

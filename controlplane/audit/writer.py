@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
@@ -23,15 +24,19 @@ _BACKLOG_BYTES: Final = 64 * 1024 * 1024
 _PATIENCE: Final = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """How many lines could not be written, and why."""
+
+    lines: int
+    reason: str
+
+
 class Destination(Protocol):
     """Where lines are written; used by one thread."""
 
-    def write(self, lines: list[bytes]) -> None:
-        """Writes lines, whole ones only.
-
-        Raises:
-            OSError: when some could not be written; those are lost.
-        """
+    def write(self, lines: list[bytes]) -> Lost | None:
+        """Writes lines, whole ones only; what could not be written is lost, None when nothing is."""
         ...
 
     def close(self) -> None:
@@ -81,13 +86,12 @@ class Writer:
 
     def _write(self) -> None:
         while lines := self._backlog.take():
-            try:
-                self._destination.write(lines)
-            except OSError as error:
-                self._metrics.unwritten(len(lines))
-                self._failing.begin(error.strerror or type(error).__name__)
-            else:
+            lost = self._destination.write(lines)
+            if lost is None:
                 self._failing.end()
+            else:
+                self._metrics.unwritten(lost.lines)
+                self._failing.begin(lost.reason)
         self._destination.close()
 
 

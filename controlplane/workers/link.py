@@ -20,8 +20,8 @@ from controlplane.workers.frames import FrameError, Message, framed, whole
 from controlplane.workers.reading import read
 from controlplane.workers.samples import Families, decoded
 
-# What a worker says is short: metrics, and what is wrong with files.
-_LIMIT: Final = 1 << 20
+# What a worker says is metrics, and what is wrong with files. A hundred webhooks come to a megabyte of metrics.
+_LIMIT: Final = 1 << 24
 
 
 class Link:

@@ -168,6 +168,8 @@ class Workers:
                 return looking.result()
             if talking.done():
                 talking.result()
+                # Its socket is closed a moment before it ends, and how it ends by itself is what a person must know.
+                await asyncio.wait((ended,), timeout=_END_SECONDS)
             return ""
         except FrameError as error:
             return f"said what it should not: {error}"

@@ -7,6 +7,7 @@ verified, speaks HTTP/2 and has an allowed name; what strangers do again and aga
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -21,6 +22,9 @@ ALPN: Final = "h2"
 
 # A client that vanished without closing is found after a minute: seconds of silence, seconds between probes, probes.
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
+
+# Sizes are a client's own: of a thousand of them the same is wrong.
+_SIZES: Final = re.compile(r"\d+")
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -58,5 +62,5 @@ class Door:
 
     def closed(self, reason: str) -> None:
         """A client's connection is closed for what it sent."""
-        if self._seldom.again(reason):
+        if self._seldom.again(_SIZES.sub("", reason)):
             _log.warning("a client's connection is closed for what it sent", face=self._section, reason=reason)

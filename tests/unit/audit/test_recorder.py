@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -35,10 +36,15 @@ class Bench:
     """A recorder, and the events that came out of it."""
 
     def __init__(self, policy: AuditPolicy = ALL) -> None:
-        self.events: list[dict[str, Any]] = []
+        self.lines: list[bytes] = []
         self.registry = CollectorRegistry()
         self.policy = Watchable(policy)
         self._recorder = Recorder(self.policy, read, self._put, AuditMetrics(self.registry), lambda: "made")
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The lines as they are read."""
+        return [orjson.loads(line) for line in self.lines]
 
     def tell(self, *entries: Any) -> None:  # noqa: ANN401 - protobuf classes without types
         """Gives it one message."""
@@ -60,18 +66,25 @@ class Bench:
 
     def _put(self, lines: list[bytes]) -> None:
         assert all(line.endswith(b"\n") for line in lines)
-        self.events += map(orjson.loads, lines)
+        self.lines += lines
+
+
+def _resident() -> int:
+    """The memory of this process in KiB."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
 
 
 def entry(target: str = "/a", *, kind: int = 6, said: str = SAID, code: int = 200, **namespaces: Any) -> Any:  # noqa: ANN401
     """An access log entry as Envoy writes it."""
     made = als_pb2.StreamAccessLogsMessage().http_logs.log_entry.add()
     common = made.common_properties
-    common.stream_id, common.access_log_type = "stream", kind
+    common.access_log_type = kind
     common.start_time.seconds, common.start_time.nanos = 1_700_000_000, 1_234_999
     common.time_to_first_downstream_tx_byte.nanos = 1_000_000
     common.duration.seconds = 2
     common.downstream_direct_remote_address.socket_address.address = "10.0.0.1"
+    common.downstream_direct_remote_address.socket_address.port_value = 4711
     if said:
         common.metadata.filter_metadata["envoy.filters.http.ext_authz"].update({"audit": said})
     for name, fields in namespaces.items():
@@ -143,6 +156,31 @@ def test_a_running_watch_is_told_of_once() -> None:
     assert [event["stage"] for event in bench.events] == ["ResponseStarted", "ResponseComplete"]
 
 
+def test_requests_at_one_time_are_told_apart() -> None:
+    """By when and on which connection they came, and not by X-Request-Id: Envoy makes none, and clients write any."""
+    bench = Bench()
+    requests = [entry("/r?watch=1", kind=5) for _ in range(3)]
+    requests[1].common_properties.start_time.nanos += 1
+    requests[2].common_properties.downstream_direct_remote_address.socket_address.port_value += 1
+    for each in requests:
+        each.common_properties.stream_id = "of-a-client"
+    bench.tell(*requests, *requests)
+
+    assert ["ResponseStarted"] * 3 == [event["stage"] for event in bench.events]
+
+
+def test_what_envoy_adds_to_the_way_is_not_told() -> None:
+    """The address it was called from, which comes last anyway, or its own where that is loopback."""
+    bench = Bench()
+    for peer, forwarded in (("10.0.0.1", "10.0.0.1"), ("127.0.0.1", "192.0.2.1,192.0.2.9"), ("::1", "192.0.2.9")):
+        told = entry()
+        told.common_properties.downstream_direct_remote_address.socket_address.address = peer
+        told.request.forwarded_for = forwarded
+        bench.tell(told)
+
+    assert [["10.0.0.1"], ["192.0.2.1", "127.0.0.1"], ["::1"]] == [event["sourceIPs"] for event in bench.events]
+
+
 def test_another_policy_counts_at_once() -> None:
     """From the next message on, for paths that were seen before too."""
     bench = Bench()
@@ -166,7 +204,7 @@ def test_a_request_without_a_name_is_given_one() -> None:
     """What Envoy refuses before it gives requests their Audit-ID has a new one; addresses are the client's own then."""
     bench = Bench()
     refused = entry(said="", code=400)
-    refused.common_properties.stream_id, refused.request.forwarded_for = "", "192.0.2.1"
+    refused.request.forwarded_for = "192.0.2.1"
     bench.tell(refused)
 
     assert (bench.events[0]["auditID"], bench.events[0]["sourceIPs"]) == ("made", ["192.0.2.1", "10.0.0.1"])
@@ -197,6 +235,57 @@ def test_a_response_that_never_was_has_no_code() -> None:
         "message": "Connection closed early",
     }
     assert bench.events[0]["userAgent"] == f"{1024 * 'x'}...TRUNCATED"
+
+
+def test_a_name_of_a_client_is_cut_by_its_bytes() -> None:
+    """As kube-apiserver cuts it, be it within a character."""
+    bench = Bench()
+    named = entry()
+    named.request.user_agent = f"{1023 * 'x'}\u00e9y"
+    bench.tell(named)
+
+    assert f"{1023 * 'x'}\ufffd...TRUNCATED" == bench.events[0]["userAgent"]
+
+
+def test_whom_a_user_becomes_is_not_known_when_the_request_is_received() -> None:
+    """RequestReceived has the user alone, as in kube-apiserver; the later stages have both."""
+    bench = Bench(AuditPolicy((Rule(Level.METADATA),)))
+    became = {"username": "bob"}
+    said = {"user": {"username": "alice"}, "impersonatedUser": became, "authenticationMetadata": {"a": "b"}}
+    bench.tell(entry(said=orjson.dumps(said).decode()))
+
+    received, complete = bench.events
+    assert (None, None) == (received.get("impersonatedUser"), received.get("authenticationMetadata"))
+    assert ({"username": "alice"}, became) == (received["user"], complete["impersonatedUser"])
+    assert {"a": "b"} == complete["authenticationMetadata"]
+
+
+def test_a_line_is_a_line_to_everybody() -> None:
+    """What some programs take for the end of a line is escaped, as kube-apiserver does."""
+    bench = Bench()
+    odd = entry()
+    odd.request.user_agent = "a\u2028b\u2029c\u0085"
+    bench.tell(odd)
+
+    assert b'"userAgent":"a\\u2028b\\u2029c\xc2\x85"' in bench.lines[0]
+    assert "a\u2028b\u2029c\u0085" == bench.events[0]["userAgent"]
+
+
+def test_lines_that_wait_hold_little_more_than_their_bytes() -> None:
+    """A slow disk leaves 64 MiB of them in memory, which must not be ten times as much."""
+    bench = Bench()
+    message = als_pb2.StreamAccessLogsMessage()
+    message.http_logs.log_entry.append(entry())
+    content = message.SerializeToString()
+    bench.take(content)
+
+    before = _resident()
+    for _ in range(10_000):
+        bench.take(content)
+
+    held = sum(map(len, bench.lines))
+    # Beside the bytes there are Python's own for each object, and what the events are parsed into is not held here.
+    assert (_resident() - before) * 1024 < 3 * held
 
 
 def test_what_comes_another_way_is_told_by_the_same_policy() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
+import fcntl
 import os
+import shutil
 import stat
-from datetime import timedelta
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from controlplane.audit.rotation import Limits, RotatingFile, Stdout, opened
+from controlplane.audit.retention import Limits
+from controlplane.audit.rotation import RotatingFile, Stdout, opened
+from controlplane.audit.writer import Lost
 from controlplane.errors import StartError
 from controlplane.settings.audit import AuditLog
 
@@ -63,53 +67,60 @@ def test_a_full_file_gets_the_time_in_its_name(tmp_path: Path) -> None:
     }
 
 
-def test_only_so_many_full_files_are_kept(tmp_path: Path) -> None:
-    """The newest; files of other names are nobody's business."""
-    other = tmp_path / "audit-of-last-year.log"
-    other.write_text("mine")
+def test_no_full_file_takes_the_place_of_another(tmp_path: Path) -> None:
+    """Four of one and the same moment are told apart by a millisecond, also where one is compressed already."""
+    (tmp_path / "audit-2023-11-14T22-13-21.001.log.gz").write_bytes(b"earlier")
 
-    files = written(tmp_path / "audit.log", Limits(size=10, backups=2), *([LINE] for _ in range(5)))
+    files = written(tmp_path / "audit.log", Limits(size=10), 4 * [LINE])
 
-    assert sorted(files) == [
-        "audit-2023-11-14T22-13-24.000.log",
-        "audit-2023-11-14T22-13-25.000.log",
-        "audit-of-last-year.log",
-        "audit.log",
-    ]
-
-
-def test_full_files_end_with_their_age(tmp_path: Path) -> None:
-    """What is older than allowed goes when the next file is full."""
-    limits = Limits(size=10, age=timedelta(days=1))
-
-    files = written(tmp_path / "audit.log", limits, *([LINE] for _ in range(5)), apart=40_000)
-
-    assert len(files) == 4  # the one in use, and three of the last 80,000 seconds
+    assert files == {
+        "audit-2023-11-14T22-13-21.000.log": LINE,
+        "audit-2023-11-14T22-13-21.001.log.gz": b"earlier",
+        "audit-2023-11-14T22-13-21.002.log": LINE,
+        "audit-2023-11-14T22-13-21.003.log": LINE,
+        "audit.log": LINE,
+    }
 
 
-def test_full_files_are_compressed(tmp_path: Path) -> None:
-    """With gzip, and nothing is left of what they were before."""
-    files = written(tmp_path / "audit.log", Limits(size=10, compress=True), [LINE], [LINE], [LINE])
-
-    assert sorted(files) == [
-        "audit-2023-11-14T22-13-22.000.log.gz",
-        "audit-2023-11-14T22-13-23.000.log.gz",
-        "audit.log",
-    ]
-    assert gzip.decompress(files["audit-2023-11-14T22-13-22.000.log.gz"]) == LINE
-
-
-def test_a_file_that_somebody_removed_is_begun_anew(tmp_path: Path) -> None:
-    """At the latest when it would have been full."""
-    path = tmp_path / "audit.log"
-    log = RotatingFile(path, Limits(size=10), Clock())
+@pytest.mark.parametrize("remove", [Path.unlink, lambda path: shutil.rmtree(path.parent)])
+def test_a_file_that_somebody_removed_is_begun_anew(remove: Callable[[Path], object], tmp_path: Path) -> None:
+    """At once, and its folder too: what goes to a removed file is lost to everybody."""
+    path = tmp_path / "logs" / "audit.log"
+    log = RotatingFile(path, Limits(), Clock())
     log.write([LINE])
-    path.unlink()
+    remove(path)
 
+    assert log.write([LINE]) is None
+    log.close()
+    assert path.read_bytes() == LINE
+
+
+def test_a_file_that_somebody_moved_is_left_to_them(tmp_path: Path) -> None:
+    """The next line begins another one under the name."""
+    path, moved = tmp_path / "audit.log", tmp_path / "mine"
+    log = RotatingFile(path, Limits(), Clock())
     log.write([LINE])
+    path.rename(moved)
+
+    log.write([2 * LINE])
     log.close()
 
-    assert path.read_bytes() == LINE
+    assert (moved.read_bytes(), path.read_bytes()) == (LINE, 2 * LINE)
+
+
+def full_after(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """A disk that has room for so many bytes more."""
+    write, left = os.write, size
+
+    def some(descriptor: int, data: bytes) -> int:
+        nonlocal left
+        if not left:
+            raise OSError(28, "No space left on device")
+        done = write(descriptor, data[:left])
+        left -= done
+        return done
+
+    monkeypatch.setattr(os, "write", some)
 
 
 def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,33 +128,102 @@ def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path = tmp_path / "audit.log"
     log = RotatingFile(path, Limits(), Clock())
     log.write([LINE])
-    write = os.write
 
-    def half(descriptor: int, data: bytes) -> int:
-        if len(data) < len(LINE):
-            raise OSError(28, "No space left on device")
-        return write(descriptor, data[:4])
-
-    monkeypatch.setattr(os, "write", half)
-    with pytest.raises(OSError, match="No space"):
-        log.write([LINE])
+    full_after(monkeypatch, 4)
+    lost = log.write([LINE])
     monkeypatch.undo()
     log.write([LINE])
     log.close()
 
+    assert Lost(1, "No space left on device") == lost
     assert path.read_bytes() == 2 * LINE
+
+
+def test_only_what_is_lost_counts_as_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of lines for three files, those in the files before the disk was full are there."""
+    path = tmp_path / "audit.log"
+    log = RotatingFile(path, Limits(size=20), Clock())
+
+    full_after(monkeypatch, 45)
+    lost = log.write(6 * [LINE])
+    monkeypatch.undo()
+    log.close()
+
+    assert Lost(2, "No space left on device") == lost
+    assert 4 * LINE == b"".join(each.read_bytes() for each in tmp_path.iterdir())
+
+
+def test_a_file_that_somebody_emptied_has_no_hole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taken back ends where the file ended just before, not where it once did."""
+    path = tmp_path / "audit.log"
+    log = RotatingFile(path, Limits(), Clock())
+    log.write(9 * [LINE])
+    os.truncate(path, 0)
+
+    full_after(monkeypatch, 4)
+    log.write([LINE])
+    monkeypatch.undo()
+    log.close()
+
+    assert path.read_bytes() == b""
+
+
+def test_without_a_file_all_is_lost(tmp_path: Path) -> None:
+    """A folder in its place is no file, and no line is said to be written."""
+    path = tmp_path / "audit.log"
+    log = RotatingFile(path, Limits(), Clock())
+    path.unlink()
+    path.mkdir()
+
+    lost = log.write([LINE, LINE])
+    log.close()
+
+    assert Lost(2, "Is a directory") == lost
 
 
 def test_standard_output_is_written_and_left_open() -> None:
     """All of it, however little is taken at a time."""
     reading, writing = os.pipe()
     out = Stdout(writing)
-    out.write([LINE, LINE])
+    lost = out.write([LINE, LINE])
     out.close()
     os.close(writing)
 
-    assert os.read(reading, 100) == 2 * LINE
+    assert (os.read(reading, 100), lost) == (2 * LINE, None)
     os.close(reading)
+
+
+def test_standard_output_that_does_not_wait_is_waited_for() -> None:
+    """Somebody may have made a shared pipe so; nothing is lost, and no line is cut."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETFL, fcntl.fcntl(writing, fcntl.F_GETFL) | os.O_NONBLOCK)
+    lines, told = [100 * b"x" + b"\n" for _ in range(3000)], list[Lost | None]()
+
+    def write() -> None:
+        told.append(Stdout(writing).write(lines))
+        os.close(writing)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with os.fdopen(reading, "rb") as reader:
+        found = reader.read()
+    thread.join()
+
+    assert (found, told) == (b"".join(lines), [None])
+
+
+def test_half_a_line_on_standard_output_spoils_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended before the next one, and counted as lost."""
+    with (tmp_path / "out").open("wb") as file:
+        out = Stdout(file.fileno())
+        full_after(monkeypatch, 14)
+        lost = [out.write([LINE, LINE]), out.write([LINE])]
+        monkeypatch.undo()
+        out.write([LINE])
+
+    reason = "No space left on device"
+    assert [Lost(1, reason), Lost(1, reason)] == lost
+    assert [LINE, b"1234\n", LINE] == (tmp_path / "out").read_bytes().splitlines(keepends=True)
 
 
 def test_the_settings_say_where_to(tmp_path: Path) -> None:
@@ -153,3 +233,11 @@ def test_the_settings_say_where_to(tmp_path: Path) -> None:
 
     with pytest.raises(StartError, match=r"^audit.log.path: .*file/audit.log cannot be written"):
         opened(AuditLog(path=tmp_path / "file" / "audit.log"), Clock())
+
+
+def test_an_age_that_nobody_lives_to_see_is_no_limit(tmp_path: Path) -> None:
+    """More days than there are dates are taken as they are meant."""
+    log = opened(AuditLog(path=tmp_path / "audit.log", max_age=10**12), Clock())
+
+    assert log.write([LINE]) is None
+    log.close()

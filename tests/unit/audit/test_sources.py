@@ -23,3 +23,14 @@ from controlplane.audit.sources import source_ips
 def test_the_chain_ends_with_the_connection(forwarded: str, real: str, peer: str, expected: tuple[str, ...]) -> None:
     """Forwarded addresses, the real one unless it is among them, the peer unless it is the last."""
     assert source_ips(forwarded, real, peer) == expected
+
+
+def test_a_chain_without_end_is_read_from_its_end() -> None:
+    """A client may send 60 KiB of addresses, which would hold up everybody else; the nearest ones count."""
+    forwarded = ",".join(f"10.0.{number // 250}.{number % 250}" for number in range(5000))
+
+    chain = source_ips(forwarded, "1" * 5000, "192.0.2.1")
+
+    assert ("10.0.19.248", "10.0.19.249", "192.0.2.1") == chain[-3:]
+    assert 80 < len(chain) < 100
+    assert chain[0] in forwarded.split(",")

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from controlplane.audit.backlog import Backlog
 from controlplane.audit.metrics import AuditMetrics
-from controlplane.audit.writer import Writer
+from controlplane.audit.writer import Lost, Writer
 
 
 class Disk:
@@ -23,13 +23,14 @@ class Disk:
         self.free.set()
         self.taken = threading.Semaphore(0)
 
-    def write(self, lines: list[bytes]) -> None:
+    def write(self, lines: list[bytes]) -> Lost | None:
         """Keeps lines."""
         self.taken.release()
         assert self.free.wait(10)
         if self.failing:
-            raise OSError(28, "No space left on device")
+            return Lost(len(lines), "No space left on device")
         self.lines += lines
+        return None
 
     def close(self) -> None:
         """Ends."""
@@ -110,3 +111,11 @@ def test_nothing_is_taken_after_the_end() -> None:
 
     assert backlog.put([b"3\n"]) == 1
     assert [backlog.take(), backlog.take()] == [[b"1\n", b"2\n"], []]
+
+
+def test_what_is_taken_is_little_at_a_time() -> None:
+    """What a slow disk is given is held besides what waits, so it is no more than about a megabyte."""
+    backlog, line = Backlog(1 << 30), bytes(1 << 19)
+    backlog.put(5 * [line])
+
+    assert [2, 2, 1] == [len(backlog.take()) for _ in range(3)]

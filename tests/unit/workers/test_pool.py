@@ -238,6 +238,19 @@ async def test_a_worker_that_ends_is_started_again_with_the_whole_policy(played:
     await played.until(lambda: 0.2 in played.slept)
 
 
+async def test_a_worker_that_ends_by_itself_is_told_by_its_own_end(played: Played) -> None:
+    """Its socket is closed before its process ends, and it is not what the control plane does about that."""
+    workers = await played.serving()
+    workers[1].writer.close()
+    # Long enough for the control plane to hear of it.
+    for _ in range(20):
+        await played.pass_time(0.0)
+    workers[1].end(3)
+
+    await played.until(lambda: "ended" in played.wrong()[1])
+    assert played.wrong()[1].startswith("ended (exit code 3)")
+
+
 async def test_a_worker_that_does_not_keep_up_is_shown_and_then_ended(played: Played) -> None:
     """After a second it is a problem, after ten it is ended; what it acknowledges in time is none."""
     workers = await played.serving()
@@ -302,6 +315,22 @@ async def test_metrics_are_asked_for_and_added_up(played: Played) -> None:
     workers[1].end(0)
     await played.until(lambda: played.wrong()[1])
     assert played.registry.get_sample_value("requests_total") == 6
+
+
+async def test_many_metrics_are_no_reason_to_end_a_worker(played: Played) -> None:
+    """Two hundred webhooks, each with a histogram by result, come to two megabytes."""
+    workers = await played.serving()
+    labels = [{"name": f"webhook-{number:03}.example.com", "result": "success"} for number in range(15_000)]
+    samples = [["seconds_bucket", {**each, "le": "0.005"}, 1] for each in labels]
+
+    for worker in workers.values():
+        worker.say("metrics", metrics=[["seconds", "Time.", "histogram", samples]])
+
+    def told() -> float | None:
+        return played.registry.get_sample_value("seconds_bucket", {**labels[0], "le": "0.005"})
+
+    await played.until(lambda: told() == 2)
+    assert [None, None] == [worker.returncode for worker in workers.values()]
 
 
 async def test_what_a_worker_finds_wrong_with_files_is_told(played: Played) -> None:
