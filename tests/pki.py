@@ -10,16 +10,18 @@ import datetime
 import ipaddress
 import ssl
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VERSION, UNKNOWN_VERSION = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x04"
 """The version of a certificate (DER), and one that there is none."""
 P256, UNKNOWN_CURVE = b"\x2a\x86\x48\xce\x3d\x03\x01\x07", b"\x2a\x86\x48\xce\x3d\x03\x01\x3f"
 """The object identifier of the curve of a key (DER), and one that there is none."""
+PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 _DAY = datetime.timedelta(days=1)
 
 
@@ -45,6 +47,11 @@ class CertificateAuthority:
         self._certificate = builder.sign(by._key, hashes.SHA256())
         self.certificate: bytes = self._certificate.public_bytes(serialization.Encoding.PEM)
 
+    def again(self, lifetime: datetime.timedelta) -> bytes:
+        """Another certificate (PEM) of the same name and key; a negative `lifetime` makes one that has expired."""
+        builder = _builder(self._name, self._name, self._key.public_key(), ca=True, not_after=_now() + lifetime)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     def issue(
         self,
         common_name: str,
@@ -56,12 +63,14 @@ class CertificateAuthority:
         client: bool = True,
         server: bool = True,
         lifetime: datetime.timedelta = _DAY,
+        key: PrivateKey | None = None,
     ) -> tuple[bytes, bytes]:
         """A certificate and its private key (both PEM) for `common_name`; `organizations` become its groups.
 
-        `client` and `server` are the extended key usages; a negative `lifetime` makes one that has expired.
+        `client` and `server` are the extended key usages; a negative `lifetime` makes one that has expired. Without
+        `key` one is made on P-256.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = _name(common_name, organizations)
         not_after = _now() + lifetime
         builder = _builder(subject, self._name, key.public_key(), ca=False, not_after=not_after)
@@ -94,7 +103,7 @@ def _name(common_name: str, organizations: Iterable[str]) -> x509.Name:
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    public_key: ec.EllipticCurvePublicKey,
+    public_key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey,
     *,
     ca: bool,
     not_after: datetime.datetime,

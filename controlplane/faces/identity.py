@@ -167,7 +167,7 @@ def read(section: str, tls: ServerTls) -> tuple[Material | None, tuple[Problem, 
             "certificateFile", tls.certificate_file, f"cannot be used for TLS ({reason})", "replace it, and its key"
         )
         return None, tuple(problems)
-    return Material(KeyPair(chain, Secret(key)), authority, context), ()
+    return Material(KeyPair(chain, Secret(key)), pem.renewed_first(authority), context), ()
 
 
 def _context(tls: ServerTls) -> ssl.SSLContext:

@@ -1,8 +1,9 @@
 """The front door's certificate files as a source of Changes.
 
 In: settings, and somebody to tell of Problems. Out: the `Credentials` in the files, then `Synced`, then new ones
-whenever the files are replaced. Law: Credentials that come out can be used: every certificate parses and every key
-belongs to its certificate; files that break later change nothing but the Problems: what was good stays in force.
+whenever the files are replaced, or an authority in them begins or ends. Law: Credentials that come out can be used:
+every certificate parses and every key belongs to its certificate; files that break later change nothing but the
+Problems: what was good stays in force.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
@@ -43,8 +45,9 @@ class CredentialsSource:
         *,
         compare_seconds: float = 10.0,
         awatch: Awatch = watchfiles.awatch,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`report` gets all Problems there are, whenever they are others than before.
+        """`report` gets all Problems there are, whenever they are others than before; `clock` gives Unix seconds.
 
         Every `compare_seconds` the files are read again: what only a link leads to is replaced without a report.
         """
@@ -52,6 +55,7 @@ class CredentialsSource:
         self._report = report
         self._compare_seconds = compare_seconds
         self._awatch = awatch
+        self._clock = clock
         self._reported: tuple[Problem, ...] = ()
 
     async def changes(self) -> AsyncIterator[tuple[Change, ...]]:
@@ -69,7 +73,7 @@ class CredentialsSource:
 
         watcher = Watcher(folders, recursive=False, step_ms=_STEP_MS, wanted=wanted, awatch=self._awatch)
         async with watcher:
-            held, problems = await asyncio.to_thread(read_credentials, self._settings)
+            held, problems = await asyncio.to_thread(read_credentials, self._settings, self._clock())
             if held is None:
                 raise StartError("\n".join(str(problem) for problem in problems))
             self._tell(problems)
@@ -79,7 +83,7 @@ class CredentialsSource:
                 reports = await watcher.reports(self._compare_seconds)
                 while reports:
                     reports = await watcher.reports(_QUIET_SECONDS)
-                found, problems = await asyncio.to_thread(read_credentials, self._settings)
+                found, problems = await asyncio.to_thread(read_credentials, self._settings, self._clock())
                 self._tell(problems)
                 if found is not None and found != held:
                     held = found
@@ -91,8 +95,11 @@ class CredentialsSource:
             self._report(problems)
 
 
-def read_credentials(settings: Settings) -> tuple[Credentials | None, tuple[Problem, ...]]:
-    """The credentials in the files that `settings` name, None when some cannot be used; and all that is wrong."""
+def read_credentials(settings: Settings, now: float) -> tuple[Credentials | None, tuple[Problem, ...]]:
+    """The credentials in the files that `settings` name, None when some cannot be used; and all that is wrong.
+
+    Of the authorities those come out that are in force `now` (Unix seconds).
+    """
     reader = _Reader()
     door, proxy = settings.front_door, settings.front_proxy
     serving = reader.key_pair("frontDoor", door.certificate_file, door.private_key_file) if door else None
@@ -114,6 +121,9 @@ def read_credentials(settings: Settings) -> tuple[Credentials | None, tuple[Prob
     problems = tuple(reader.problems)
     if reader.unusable:
         return None, problems
+    client_ca, system_roots, request_header_ca, core_ca = (
+        pem.in_force(authorities, now) for authorities in (client_ca, system_roots, request_header_ca, core_ca)
+    )
     return (
         Credentials(serving, client_ca, front_proxy, system_roots, request_header_ca, bearer_token, core_ca),
         problems,

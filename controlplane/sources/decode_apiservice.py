@@ -130,4 +130,4 @@ def _ca_bundle(spec: Fields) -> bytes:
     if not any(pem.certificates(decoded)):
         reason = "the CA cannot be read: it holds no PEM certificate that parses"
         spec.invalid("caBundle", f"{len(decoded)} bytes", reason, remedy)
-    return pem.readable(decoded)
+    return pem.renewed_first(pem.readable(decoded))

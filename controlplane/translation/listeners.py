@@ -75,6 +75,20 @@ from controlplane.translation.verdicts import VerdictTerms
 _FETCH_TIMEOUT: Final = timedelta(seconds=5)
 # Envoy by itself would wait as long as the client does.
 _HANDSHAKE_TIMEOUT: Final = timedelta(seconds=10)
+# Envoy's own with SHA-2, in its order, and the last two: clients whose key is on P-521 or Ed25519 show a certificate
+# only where these are offered, and would be anonymous.
+_SIGNATURES: Final = (
+    "ecdsa_secp256r1_sha256",
+    "rsa_pss_rsae_sha256",
+    "rsa_pkcs1_sha256",
+    "ecdsa_secp384r1_sha384",
+    "rsa_pss_rsae_sha384",
+    "rsa_pkcs1_sha384",
+    "rsa_pss_rsae_sha512",
+    "rsa_pkcs1_sha512",
+    "ecdsa_secp521r1_sha512",
+    "ed25519",
+)
 
 PATH_REFUSED: Final = "the request's path or headers have more than one reading, or cannot be read"
 """What a client is told when Envoy refuses its path."""
@@ -140,7 +154,9 @@ def listener_resource(door: FrontDoor) -> EnvoyResource:
 
 def _tls(door: FrontDoor) -> DownstreamTlsContext:
     common = CommonTlsContext(
-        tls_params=TlsParameters(tls_minimum_protocol_version=TlsParametersTlsProtocol.TLSv1_2),
+        tls_params=TlsParameters(
+            tls_minimum_protocol_version=TlsParametersTlsProtocol.TLSv1_2, signature_algorithms=list(_SIGNATURES)
+        ),
         alpn_protocols=["h2", "http/1.1"],
         tls_certificate_sds_secret_configs=[_secret(names.SERVING_SECRET)],
     )

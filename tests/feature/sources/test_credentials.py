@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from controlplane.settings.settings import Core, Settings
 from controlplane.sources import credentials
 from controlplane.sources.credentials import CredentialsSource, read_credentials
 
+NOW = time.time()
 CA = CertificateAuthority("ca")
 DOOR, DOOR_KEY = CA.issue("door")
 PROXY, PROXY_KEY = CA.issue("proxy")
@@ -125,9 +127,9 @@ async def test_a_half_replaced_pair_is_waited_for(
 
     seen: list[bytes] = []
 
-    def noting_read(read: Settings) -> tuple[Credentials | None, tuple[Problem, ...]]:
+    def noting_read(read: Settings, now: float) -> tuple[Credentials | None, tuple[Problem, ...]]:
         seen.append((tmp_path / "door.key").read_bytes())
-        return read_credentials(read)
+        return read_credentials(read, now)
 
     monkeypatch.setattr(credentials, "read_credentials", noting_read)
     async with CredentialsListener(settings, awatch=awatch) as listener:
@@ -299,7 +301,7 @@ def test_an_authority_that_users_have_too_needs_names(settings: Settings, tmp_pa
     """Otherwise whoever has a client certificate could ask as anybody; kube-apiserver refuses to start then, too."""
     (tmp_path / "front-proxies-ca.crt").write_bytes(CertificateAuthority("other").certificate + CA.certificate)
 
-    credentials, problems = read_credentials(with_front_proxies(settings))
+    credentials, problems = read_credentials(with_front_proxies(settings), NOW)
     assert credentials is None
     (problem,) = problems
     assert str(problem) == (
@@ -308,7 +310,7 @@ def test_an_authority_that_users_have_too_needs_names(settings: Settings, tmp_pa
         "name the common names of front proxies, or use an authority of their own"
     )
 
-    credentials, problems = read_credentials(with_front_proxies(settings, allowedNames=["edge"]))
+    credentials, problems = read_credentials(with_front_proxies(settings, allowedNames=["edge"]), NOW)
     assert credentials is not None
     assert problems == ()
 
@@ -327,7 +329,7 @@ async def test_without_a_setting_the_operating_systems_roots_are_taken(
     found = []
     for paths in (_paths(str(tmp_path / "roots.crt"), ""), _paths(None, str(tmp_path)), _paths(None, "/nowhere")):
         monkeypatch.setattr(ssl, "get_default_verify_paths", lambda paths=paths: paths)
-        credentials, problems = read_credentials(settings)
+        credentials, problems = read_credentials(settings, NOW)
         assert credentials is not None
         found.append((credentials.system_roots, [str(problem) for problem in problems]))
 

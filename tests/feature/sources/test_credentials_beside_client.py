@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_certificate_and_token_are_read(tmp_path: Path) -> None:
     (tmp_path / "token").write_bytes(b"swordfish\n")
 
     read, problems = read_credentials(
-        settings_of(tmp_path, tokenFile="token", certificateFile="me.crt", privateKeyFile="me.key")
+        settings_of(tmp_path, tokenFile="token", certificateFile="me.crt", privateKeyFile="me.key"), time.time()
     )
 
     assert problems == ()
@@ -45,7 +46,7 @@ def test_what_is_no_token_is_not_used(content: bytes, tmp_path: Path) -> None:
     """It could not be sent in a header, or would be nobody's; it is not shown either."""
     (tmp_path / "token").write_bytes(content)
 
-    read, problems = read_credentials(settings_of(tmp_path, tokenFile="token"))
+    read, problems = read_credentials(settings_of(tmp_path, tokenFile="token"), time.time())
 
     assert read is None
     assert [problem.field for problem in problems] == ["sidecar.client.tokenFile"]

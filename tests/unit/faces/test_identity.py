@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,16 @@ def test_good_files_are_read(mtls: Mtls) -> None:
     assert material.pair.certificate_chain == (mtls.folder / "plane.crt").read_bytes()
     assert material.client_ca == mtls.clients.certificate
     assert "PRIVATE KEY" not in repr(material)
+
+
+def test_a_renewed_authority_comes_first(mtls: Mtls) -> None:
+    """For gRPC asks the first certificate of a name alone."""
+    expired = mtls.clients.again(-datetime.timedelta(days=1))
+    mtls.replace("clients-ca.crt", expired + mtls.clients.certificate)
+    material, _ = read("xds.tls", section_of(mtls))
+
+    assert material is not None
+    assert material.client_ca == mtls.clients.certificate + expired
 
 
 @pytest.mark.parametrize(

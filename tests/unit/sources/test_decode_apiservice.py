@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 
 import pytest
 from pki import CertificateAuthority
@@ -9,7 +10,8 @@ from controlplane.model.apiservice import ApiService, GroupVersion, ServiceRefer
 from controlplane.model.problem import Origin
 from controlplane.sources.decode import Bad, Good, decode
 
-PEM = CertificateAuthority("ca").certificate
+AUTHORITY = CertificateAuthority("ca")
+PEM = AUTHORITY.certificate
 CA = base64.b64encode(PEM).decode()
 LOCAL = {"service": None}
 LOCAL_REMEDY = "remove it, or name the Service that serves this API in spec.service"
@@ -120,6 +122,17 @@ def test_a_bundle_with_one_certificate_that_parses_holds() -> None:
 
     assert isinstance(apiservice, ApiService)
     assert PEM == apiservice.ca_bundle
+
+
+def test_a_renewed_authority_comes_first() -> None:
+    """Envoy asks the first certificate of a name alone; the order in the registration makes no difference."""
+    expired = AUTHORITY.again(-datetime.timedelta(days=1))
+    texts = [base64.b64encode(bundle).decode() for bundle in (expired + PEM, PEM + expired)]
+    first, second = (_decoded(_an_apiservice(caBundle=text)) for text in texts)
+
+    assert isinstance(first, ApiService)
+    assert first.ca_bundle == PEM + expired
+    assert first == second
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,30 @@
 from __future__ import annotations
 
+import datetime
 import ssl
+import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from pki import P256, UNKNOWN_CURVE, CertificateAuthority, altered
 
-from controlplane.sources.pem import certificates, keys, readable, wrong_with_certificates, wrong_with_key
+from controlplane.sources.pem import (
+    certificates,
+    in_force,
+    keys,
+    readable,
+    renewed_first,
+    wrong_with_certificates,
+    wrong_with_key,
+)
 
 CA = CertificateAuthority("ca")
 CERTIFICATE, KEY = CA.issue("door")
+NOW = time.time()
+DAY = datetime.timedelta(days=1)
+OLD, RENEWED = CA.again(-DAY), CA.again(9 * DAY)
+OTHER = CertificateAuthority("ca").certificate
 BROKEN = b"-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n"
 
 
@@ -26,6 +40,52 @@ def test_blocks_that_parse_are_kept_without_the_others() -> None:
     whole = b"text\n" + CERTIFICATE + CA.certificate
 
     assert (whole, CERTIFICATE + CA.certificate) == (readable(whole), readable(CERTIFICATE + BROKEN + CA.certificate))
+
+
+@pytest.mark.parametrize(
+    ("pem", "expected"),
+    [
+        ((OLD, CA.certificate, RENEWED), (RENEWED, CA.certificate, OLD)),
+        ((RENEWED, OLD), (RENEWED, OLD)),
+        # Another key is another authority, whatever its name.
+        ((OLD, OTHER, RENEWED), (RENEWED, OLD, OTHER)),
+        ((OTHER, RENEWED), (OTHER, RENEWED)),
+        ((OLD, BROKEN, RENEWED), (OLD, BROKEN, RENEWED)),
+    ],
+)
+def test_of_one_key_the_certificate_that_ends_last_is_first(
+    pem: tuple[bytes, ...], expected: tuple[bytes, ...]
+) -> None:
+    """Authorities with different keys stay in their order; what does not parse leaves everything as it is."""
+    assert b"".join(expected) == renewed_first(b"".join(pem))
+
+
+def test_authorities_out_of_their_period_are_left_out() -> None:
+    """Those that ended and those to come, but for a file that would be left without any."""
+    later = NOW + 5 * DAY.total_seconds()
+
+    assert CA.certificate == in_force(OLD + CA.certificate, NOW)
+    assert RENEWED == in_force(CA.certificate + OTHER + RENEWED, later)
+    assert OLD == in_force(CA.certificate + OLD, NOW - 1.5 * DAY.total_seconds())
+    assert CA.certificate + OLD == in_force(OLD + CA.certificate, later)
+
+
+def test_what_else_is_in_a_bundle_stays_in_it() -> None:
+    """Envoy heeds revocation lists; a bundle in order is not touched at all."""
+    revoked = b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
+
+    assert RENEWED + OLD + revoked == renewed_first(OLD + revoked + RENEWED)
+    assert b"text\n" + RENEWED + revoked + OLD == renewed_first(b"text\n" + RENEWED + revoked + OLD)
+
+
+def test_a_period_that_no_calendar_has_is_none() -> None:
+    """ASN.1 has a year 0."""
+    distant = CA.again(40 * 365 * DAY)
+    der = ssl.PEM_cert_to_DER_cert(distant.decode())
+    year = der.index(b"\x18\x0f") + 2
+    strange = ssl.DER_cert_to_PEM_cert(der[:year] + b"0000" + der[year + 4 :]).encode()
+
+    assert CA.certificate == in_force(strange + CA.certificate, NOW)
 
 
 def test_a_certificate_of_an_unknown_version_does_not_parse() -> None:
