@@ -98,8 +98,8 @@ def command(
         raise click.UsageError("--as, --token-file and --cert say who asks; give one of them.")
     if user is None and (groups or uid or extra):
         raise click.UsageError("--as-group, --as-uid and --as-extra are of the user of --as; give that, too.")
-    request = explain_pb2.ExplainRequest(method=method, target=path, node_group=group)
     try:
+        request = explain_pb2.ExplainRequest(method=method, target=path, node_group=group)
         if user is not None:
             request.user.CopyFrom(_user(user, uid, groups, extra))
         elif token_file is not None:
@@ -117,6 +117,8 @@ def command(
         response = explain(admin_face(config), request)
     except IsthmusError as error:
         raise AskError(str(error)) from error
+    except UnicodeEncodeError as error:
+        raise AskError("an argument is not UTF-8; percent-encode it in a path, and write names as text") from error
     click.echo(_RENDERERS[output](response))
     ctx.exit(0 if response.served else 1)
 
