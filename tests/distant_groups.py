@@ -18,10 +18,30 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from pki import CertificateAuthority
 
-from controlplane.auth.jwt.authenticators import JwtConfiguration
+from controlplane.auth.jwt.authenticators import JwtAuthenticators, JwtConfiguration
 from controlplane.auth.jwt.configuration import ClaimMapping, Issuer, JwtIssuer
+from controlplane.auth.jwt.remote import REFRESH_INTERVAL
 
 ACCESS = "s3cr3t-access-token"
+
+
+@asynccontextmanager
+async def believing(
+    configuration: JwtConfiguration,
+    seconds: float = 30.0,
+    **more: Any,  # noqa: ANN401 - parameters of the authenticators
+) -> AsyncIterator[JwtAuthenticators]:
+    """Authenticators that have the keys of their one issuer; after so many seconds in all it is a failure."""
+    fetched = asyncio.Event()
+
+    async def pause(lasting: float) -> None:
+        if lasting == REFRESH_INTERVAL:
+            fetched.set()
+        await asyncio.sleep(lasting)
+
+    async with JwtAuthenticators(configuration, pause=pause, **more) as authenticators, asyncio.timeout(seconds):
+        await fetched.wait()
+        yield authenticators
 
 
 class World:

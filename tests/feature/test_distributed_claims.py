@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web
-from distant_groups import ACCESS, World
+from distant_groups import ACCESS, World, believing
 from structlog.testing import capture_logs
 
 from controlplane.auth.evidence import Failed, Recognised
-from controlplane.auth.jwt.authenticators import JwtAuthenticators, JwtConfiguration
 from controlplane.auth.jwt.configuration import ClaimMapping, ClaimRule
 from controlplane.auth.jwt.fetch import MOST_BYTES
 
@@ -26,14 +23,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     made = World(tmp_path)
     async with made.serving():
         yield made
-
-
-@asynccontextmanager
-async def believing(configuration: JwtConfiguration, **more: Any) -> AsyncIterator[JwtAuthenticators]:  # noqa: ANN401
-    """Authenticators that have the keys of their issuers."""
-    async with JwtAuthenticators(configuration, **more) as authenticators, asyncio.timeout(30):
-        await authenticators.ready()
-        yield authenticators
 
 
 async def test_groups_are_fetched_from_where_the_token_says(world: World) -> None:

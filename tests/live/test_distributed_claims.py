@@ -14,12 +14,11 @@ from typing import Any
 import urllib3
 import yaml
 from aiohttp import web
-from distant_groups import World
+from distant_groups import World, believing
 from kube import KubeApiServer
 from process import until
 
 from controlplane.auth.evidence import Recognised
-from controlplane.auth.jwt.authenticators import JwtAuthenticators
 
 WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -120,8 +119,7 @@ async def test_kube_apiserver_and_we_resolve_the_same(tmp_path: Path) -> None:
         kube = Believing(world)
         await asyncio.to_thread(kube.__enter__)
         try:
-            async with JwtAuthenticators(world.configuration()) as judge:
-                await judge.ready()
+            async with believing(world.configuration(), 120) as judge:
                 # Until its keys are there, kube-apiserver refuses whatever an issuer signs, and the same for groups.
                 await asyncio.to_thread(
                     until,

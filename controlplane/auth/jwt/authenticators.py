@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, Self
 
 from controlplane.auth.evidence import Failed, Outcome, Recognised
@@ -24,7 +24,7 @@ from controlplane.auth.jwt import openid
 from controlplane.auth.jwt.compact import Unverified, unverified
 from controlplane.auth.jwt.configuration import JwtIssuer
 from controlplane.auth.jwt.distributed import source_of
-from controlplane.auth.jwt.fetch import CLAIM_SECONDS, SECONDS, Fetch, claim_fetching, fetching
+from controlplane.auth.jwt.fetch import CLAIM_SECONDS, SECONDS, Fetch, claim_fetching, fetching, trust
 from controlplane.auth.jwt.keys import KeyRing
 from controlplane.auth.jwt.mapping import UserMapping
 from controlplane.auth.jwt.metrics import JwtMetrics
@@ -92,6 +92,8 @@ class JwtAuthenticators:
         self._resolvers: dict[str, ClaimResolver] = {}
         self._resolving: Shared[Resolved | Failed] = Shared()
         self._remembered = _Remembered(secrets.token_bytes(32), timer)
+        # The system's roots take 20 ms and a megabyte to read, and most issuers have the same authority.
+        self._trusting = lru_cache(maxsize=None)(trust)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -116,15 +118,6 @@ class JwtAuthenticators:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
-
-    def unready(self) -> tuple[str, ...]:
-        """The issuers whose keys have not been had yet."""
-        return tuple(remote.issuer for remote in self._origins.values() if not remote.ready.is_set())
-
-    async def ready(self) -> None:
-        """Returns as soon as the keys of every issuer have been had once; wait no longer than you can afford."""
-        for remote in self._origins.values():
-            await remote.ready.wait()
 
     def known_keys(self) -> dict[tuple[KeySource, str], KeyRing]:
         """The keys that were fetched, by where from and under which authority."""
@@ -211,8 +204,9 @@ class JwtAuthenticators:
 
     async def _resolver(self, stack: AsyncExitStack, entry: JwtIssuer) -> ClaimResolver:
         authority = entry.issuer.certificate_authority
-        fetch = await stack.enter_async_context(fetching(authority, self._timeout, self._proxies))
-        fetch_claim = await stack.enter_async_context(claim_fetching(authority, CLAIM_SECONDS, self._proxies))
+        how = (self._proxies, self._trusting)
+        fetch = await stack.enter_async_context(fetching(authority, self._timeout, *how))
+        fetch_claim = await stack.enter_async_context(claim_fetching(authority, CLAIM_SECONDS, *how))
 
         def keys_of(issuer: str) -> RemoteKeys:
             own = self._remote.get(issuer) if issuer == entry.issuer.url else None
@@ -230,7 +224,7 @@ class JwtAuthenticators:
         )
 
     async def _begin(self, stack: AsyncExitStack, source: KeySource, authority: str) -> RemoteKeys:
-        fetch = await stack.enter_async_context(fetching(authority, self._timeout, self._proxies))
+        fetch = await stack.enter_async_context(fetching(authority, self._timeout, self._proxies, self._trusting))
         known = self._known.get((source, authority))
         observe = None if self._metrics is None else partial(self._metrics.fetched, source.issuer)
         remote = self._origins[source, authority] = self._keep(stack, source, fetch, known, observe)

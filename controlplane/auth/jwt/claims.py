@@ -5,7 +5,9 @@ In: claims as JSON, and the moment. Out: values, or why the token does not hold.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any, Final
 
 from controlplane.auth.evidence import Failed
@@ -15,13 +17,16 @@ from controlplane.model.identity import UserInfo
 CREDENTIAL_ID: Final = "authentication.kubernetes.io/credential-id"
 LEEWAY: Final = 60.0
 """Seconds by which clocks may differ."""
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-def moment(claims: Mapping[str, Any], name: str) -> float | Failed | None:
-    """The claim `name` in Unix seconds; None when there is none."""
+def moment(claims: Mapping[str, Any], name: str, *, quoted: bool = False) -> float | Failed | None:
+    """The claim `name` in Unix seconds; None when there is none. A number `quoted` (RFC 8259) may be a string, too."""
     value = claims.get(name)
     if value is None:
         return None
+    if quoted and isinstance(value, str) and _NUMBER.fullmatch(value) and isfinite(number := float(value)):
+        return number
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Failed(f"the claim {name} is no number")
     return float(value)

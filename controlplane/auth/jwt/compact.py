@@ -42,7 +42,9 @@ def unverified(token: str, longest: int = LONGEST) -> Unverified | None:
     header, claims, signature = _object(parts[0]), _object(parts[1]), _bytes(parts[2])
     if header is None or claims is None or signature is None or "crit" in header:
         return None
-    algorithm, key_id, issuer = header.get("alg"), header.get("kid", ""), claims.get("iss")
+    # To Go's decoder null is the empty string.
+    key_id = "" if header.get("kid") is None else header["kid"]
+    algorithm, issuer = header.get("alg"), claims.get("iss")
     if not (isinstance(algorithm, str) and isinstance(key_id, str) and isinstance(issuer, str)):
         return None
     return Unverified(algorithm, key_id, issuer, claims, f"{parts[0]}.{parts[1]}".encode(), signature)

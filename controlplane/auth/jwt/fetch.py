@@ -45,6 +45,23 @@ Fetch: TypeAlias = Callable[[str], Awaitable[bytes | FetchFailed]]
 """Fetches the document at a URL."""
 FetchClaim: TypeAlias = Callable[[str, Secret | None], Awaitable[bytes | FetchFailed]]
 """Fetches what is at a URL for whoever shows an access token."""
+Trusting: TypeAlias = Callable[[str], ssl.SSLContext]
+"""`trust`, or what remembers what came of it."""
+
+
+def trust(certificate_authority: str) -> ssl.SSLContext:
+    """What trusts `certificate_authority` (PEM; "": the system's roots).
+
+    Raises:
+        ssl.SSLError: when the authority is no PEM certificate.
+    """
+    # What is not ASCII can only be in the remarks between certificates. It is replaced, since nothing at all would mean
+    # the system's roots.
+    context = ssl.create_default_context(cadata=certificate_authority.encode("ascii", "replace").decode() or None)
+    # As in Go, any certificate that is trusted ends a chain, and an old authority needs no key identifiers.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 @asynccontextmanager
@@ -52,15 +69,16 @@ async def fetching(
     certificate_authority: str,
     seconds: float = SECONDS,
     proxies: Proxies = DIRECT,
+    trusting: Trusting = trust,
 ) -> AsyncIterator[Fetch]:
     """A `Fetch` that trusts `certificate_authority` (PEM; "": the system's roots) and gives up after `seconds`.
 
-    As kube-apiserver, it follows up to ten redirects.
+    As kube-apiserver, it follows up to ten redirects. `trusting` makes of an authority what trusts it.
 
     Raises:
         ssl.SSLError: when the authority is no PEM certificate.
     """
-    async with _session(certificate_authority) as session:
+    async with _session(trusting(certificate_authority)) as session:
 
         async def fetch(url: str) -> bytes | FetchFailed:
             try:
@@ -80,6 +98,7 @@ async def claim_fetching(
     certificate_authority: str,
     seconds: float = CLAIM_SECONDS,
     proxies: Proxies = DIRECT,
+    trusting: Trusting = trust,
 ) -> AsyncIterator[FetchClaim]:
     """The same for claims: the access token goes to the host of the URL and those below it, wherever that leads.
 
@@ -88,7 +107,7 @@ async def claim_fetching(
     Raises:
         ssl.SSLError: when the authority is no PEM certificate.
     """
-    async with _session(certificate_authority) as session:
+    async with _session(trusting(certificate_authority)) as session:
 
         async def fetch(url: str, access_token: Secret | None) -> bytes | FetchFailed:
             shown = {} if access_token is None else {"Authorization": f"Bearer {access_token.reveal().decode()}"}
@@ -104,25 +123,10 @@ async def claim_fetching(
         yield fetch
 
 
-def trust(certificate_authority: str) -> ssl.SSLContext:
-    """What trusts `certificate_authority` (PEM; "": the system's roots).
-
-    Raises:
-        ssl.SSLError: when the authority is no PEM certificate.
-    """
-    # What is not ASCII can only be in the remarks between certificates. It is replaced, since nothing at all would mean
-    # the system's roots.
-    context = ssl.create_default_context(cadata=certificate_authority.encode("ascii", "replace").decode() or None)
-    # As in Go, any certificate that is trusted ends a chain, and an old authority needs no key identifiers.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
-
-
 @asynccontextmanager
-async def _session(certificate_authority: str) -> AsyncIterator[aiohttp.ClientSession]:
+async def _session(context: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
     # Connections are closed at once: a document is asked for every few minutes.
-    connector = Connector(ssl=trust(certificate_authority), force_close=True)
+    connector = Connector(ssl=context, force_close=True)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None),

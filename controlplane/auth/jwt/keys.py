@@ -133,9 +133,12 @@ def _verifies(token: Unverified, key: object) -> bool:
 
 
 def _of_jwk(entry: object) -> VerificationKey | None:
-    if not isinstance(entry, dict) or entry.get("kty") not in ("RSA", "EC") or entry.get("use", "sig") != "sig":
+    if not isinstance(entry, dict) or entry.get("kty") not in ("RSA", "EC"):
         return None
-    key_id = entry.get("kid", "")
+    # To Go's decoder null is the empty string, and what is empty is not said.
+    if entry.get("use") not in (None, "", "sig"):
+        return None
+    key_id = "" if entry.get("kid") is None else entry["kid"]
     try:
         key: object = jwt.PyJWK({name: value for name, value in entry.items() if name != "alg"}).key
     except (jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, UnsupportedAlgorithm):

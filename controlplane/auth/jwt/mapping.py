@@ -25,12 +25,12 @@ _NOT_TEXT: Final = "expression must return a string or a list of strings"
 
 def claims_environment() -> Environment:
     """The environment of expressions on `claims`."""
-    return Environment({"claims": Kind.JSON_OBJECT})
+    return Environment({"claims": Kind.JSON_OBJECT}, escapes=True)
 
 
 def user_environment() -> Environment:
     """The environment of expressions on `user`."""
-    return Environment({"user": USER})
+    return Environment({"user": USER}, escapes=True)
 
 
 class UserMapping:

@@ -1,7 +1,7 @@
 """The check of an OpenID Connect issuer's token whose signature holds.
 
 In: claims, the issuer's configuration, the moment. Out: a user, or why there is none. Law: kube-apiserver's rules: no
-leeway at the end of a token's life, a minute at its beginning, and an end must be there.
+leeway at the end of a token's life, a minute at its beginning, and an end must be there. Times may be in quotes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def end_of(claims: Mapping[str, Any], accepted: Iterable[str], now: float) -> fl
         return meant_for
     if not set(meant_for) & set(accepted):
         return Failed(f"oidc: verify token: expected audience in {list(accepted)}")
-    end, begin, issued = (moment(claims, name) for name in ("exp", "nbf", "iat"))
+    end, begin, issued = (moment(claims, name, quoted=True) for name in ("exp", "nbf", "iat"))
     for value in (end, begin, issued):
         if isinstance(value, Failed):
             return value

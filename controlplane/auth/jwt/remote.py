@@ -129,7 +129,10 @@ class RemoteKeys:
 
     async def _update(self) -> bool:
         self._tried = self._clock()
-        ring = await self._published()
+        try:
+            ring = await self._published()
+        except Exception as error:  # noqa: BLE001 - a defect met once must not end that keys are kept fresh
+            ring = FetchFailed(f"defect in the control plane: {error!r}")
         self._tried = self._clock()
         if isinstance(ring, FetchFailed):
             if not self._down:

@@ -59,7 +59,9 @@ def recognised_bound(claims: Mapping[str, Any], tokens: ServiceAccountTokens, no
     bound = claims.get("kubernetes.io")
     if not isinstance(bound, dict):
         return Failed("service account token has no claim kubernetes.io")
-    account, pod, node = (_reference(bound, name) for name in ("serviceaccount", "pod", "node"))
+    account, pod, node, secret = (_reference(bound, name) for name in ("serviceaccount", "pod", "node", "secret"))
+    if account is None or pod is None or node is None or secret is None:
+        return Failed("what the service account token is bound to is not written as name and uid")
     extra = credential_id(claims)
     if pod["name"] and pod["uid"]:
         extra |= {f"{_EXTRA}pod-{key}": (value,) for key, value in pod.items()}
@@ -87,6 +89,10 @@ def recognised_legacy(claims: Mapping[str, Any], tokens: ServiceAccountTokens, n
 
 def _out_of_place(claims: Mapping[str, Any], tokens: ServiceAccountTokens, now: float) -> Failed | None:
     """Why a token does not count now or not here; None when it does."""
+    if "aud" in claims and claims["aud"] is None:
+        return Failed("the claim aud is null")
+    if not all(isinstance(claims.get(name), str | None) for name in ("sub", "jti")):
+        return Failed("the claim sub or jti is no string")
     meant_for = audiences(claims)
     if isinstance(meant_for, Failed):
         return meant_for
@@ -116,7 +122,11 @@ def _recognised(
     return user if isinstance(user, Failed) else Recognised(user, until, "service account tokens")
 
 
-def _reference(bound: Mapping[str, Any], kind: str) -> dict[str, str]:
+def _reference(bound: Mapping[str, Any], kind: str) -> dict[str, str] | None:
+    """Name and UID, "" for what is not there or null; None when something else is there."""
     value = bound.get(kind)
-    reference = value if isinstance(value, dict) else {}
-    return {key: found if isinstance(found := reference.get(key), str) else "" for key in ("name", "uid")}
+    reference = {} if value is None else value
+    if not isinstance(reference, dict):
+        return None
+    texts = {key: "" if reference.get(key) is None else reference[key] for key in ("name", "uid")}
+    return texts if all(isinstance(text, str) for text in texts.values()) else None

@@ -23,6 +23,8 @@ _MOST_ISSUERS: Final = 64
 _MATCH_ANY: Final = "MatchAny"
 _PATH: Final = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 _USER_INFO: Final = re.compile(r"//[^/@]*@")
+# urlsplit drops or takes what Go's parser refuses: control characters, spaces before the path, escapes of nothing.
+_UNFIT: Final = re.compile(r"[\x00-\x1f\x7f]|%(?![0-9A-Fa-f]{2})|^ |^[^/]*//[^/]* ")
 _RESERVED: Final = ("k8s.io", "kubernetes.io")
 _KEEP_ONE: Final = "keep one of them"
 _EMAIL: Final = (
@@ -219,6 +221,9 @@ def _url_defects(url: str, field: str, disallowed: frozenset[str]) -> Iterator[D
     if url in disallowed:
         sentence = f"URL must not overlap with disallowed issuers: {sorted(disallowed)}"
         yield _invalid(field, shown, sentence, "choose another issuer, or remove it from serviceAccounts.issuers")
+    if _UNFIT.search(url):
+        yield _invalid(field, shown, "invalid character or escape in URL", "write https://HOST/PATH")
+        return
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from unittest.mock import patch
@@ -91,8 +92,6 @@ async def test_nothing_configured_knows_no_token(signed: Callable[..., str]) -> 
     """Without issuers every token is of another kind."""
     async with made(JwtConfiguration()) as judge:
         assert await judge.authenticate(signed(claims())) is None
-        assert judge.unready() == ()
-        await judge.ready()
 
 
 async def test_a_bad_authority_stops_the_entering() -> None:
@@ -101,3 +100,16 @@ async def test_a_bad_authority_stops_the_entering() -> None:
     with pytest.raises(OSError, match=r"PEM|certificate|no start line"):
         async with made(JwtConfiguration((JwtIssuer(issuer, ClaimMapping("sub")),))):
             pass
+
+
+async def test_issuers_of_one_authority_share_what_trusts_it() -> None:
+    """The system's roots are read once, however many issuers there are and whatever is asked of them."""
+    issuers = tuple(
+        JwtIssuer(Issuer(f"https://127.0.0.1:1/{name}", ("isthmus",)), ClaimMapping("sub"), ClaimMapping("groups"))
+        for name in ("a", "b", "c")
+    )
+    with patch.object(ssl, "create_default_context", side_effect=ssl.create_default_context) as read:
+        async with made(JwtConfiguration(issuers)):
+            pass
+
+    assert read.call_count == 1

@@ -21,6 +21,18 @@ def test_other_moments_fail(value: object) -> None:
     assert moment({"exp": value}, "exp") == Failed("the claim exp is no number")
 
 
+@pytest.mark.parametrize(("value", "expected"), [("1", 1.0), ("-1", -1.0), ("1.5e3", 1500.0), ("0", 0.0)])
+def test_moments_may_be_quoted(value: str, expected: float) -> None:
+    """Some issuers write numbers as strings, which go-oidc reads where it reads a number."""
+    assert moment({"exp": value}, "exp", quoted=True) == expected
+
+
+@pytest.mark.parametrize("value", ["", "soon", "1 ", "01", "+1", "1_0", "0x1", "inf", "nan", "1e999", "\u0661", "1\n"])
+def test_what_json_would_not_call_a_number_is_no_quoted_one(value: str) -> None:
+    """Nor is one that has no end."""
+    assert moment({"exp": value}, "exp", quoted=True) == Failed("the claim exp is no number")
+
+
 @pytest.mark.parametrize(
     ("value", "expected"), [("a", ("a",)), (["a", "b"], ("a", "b")), ([], ()), (None, ()), ("", ("",))]
 )

@@ -32,6 +32,14 @@ def test_a_token_has_its_parts() -> None:
     assert token.signature == b"signature"
 
 
+def test_a_key_id_that_is_null_is_none() -> None:
+    """To Go's decoder it is the empty string, so the token names no key."""
+    token = unverified(f"{part({'alg': 'ES256', 'kid': None})}.{part(CLAIMS)}.AA")
+
+    assert token is not None
+    assert token.key_id == ""
+
+
 @pytest.mark.parametrize(
     "token",
     [

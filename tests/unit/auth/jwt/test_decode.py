@@ -175,6 +175,15 @@ TWICE = "claim and expression can't both be set"
         ({"issuer_url": "https://x#a"}, "issuer.url", 'Invalid value: "https://x#a": URL must not contain a fragment'),
         ({"issuer_url": "https://"}, "issuer.url", 'Invalid value: "https://": URL must have a host'),
         ({"issuer_url": "https://[x"}, "issuer.url", 'Invalid value: "https://[x": Invalid IPv6 URL'),
+        *(
+            ({"issuer_url": url}, "issuer.url", f'Invalid value: "{url}": invalid character or escape in URL')
+            for url in (" https://x", "https://x ", "https://x y/z", "https://x/\x01", "https://x\n", "https://x/%zz")
+        ),
+        (
+            {"issuer_discoveryURL": "https://x%"},
+            "issuer.discoveryURL",
+            'Invalid value: "https://x%": invalid character or escape in URL',
+        ),
         (
             {"issuer_discoveryURL": f"{URL}/"},
             "issuer.discoveryURL",

@@ -211,6 +211,17 @@ def test_keys_that_cannot_be_used_are_skipped(entry: object, ec_key: ec.Elliptic
     assert [key.key_id for key in keys] == ["good"]
 
 
+@pytest.mark.parametrize("use", [None, "", "sig"])
+def test_a_key_that_says_nothing_of_its_use_is_for_signatures(
+    use: str | None, ec_key: ec.EllipticCurvePrivateKey
+) -> None:
+    """Null is the empty string to Go's decoder, in the key ID, too."""
+    keys = keys_of_jwks(key_set({**jwk(ec_key), "kid": None, "use": use}))
+
+    assert not isinstance(keys, NoKeys)
+    assert [key.key_id for key in keys] == [""]
+
+
 def test_a_private_jwk_gives_its_public_half(ec_key: ec.EllipticCurvePrivateKey) -> None:
     """What is kept of a private key is public."""
     private = jwt.algorithms.ECAlgorithm.to_jwk(ec_key, as_dict=True)

@@ -36,6 +36,7 @@ def test_a_good_token_holds_until_its_end() -> None:
         {"nbf": NOW - 600},
         {"nbf": None},
         {"iat": NOW + 9999},
+        {"exp": f"{NOW + 600:.0f}", "nbf": f"{NOW:.0f}", "iat": "1"},
     ],
 )
 def test_what_is_accepted(claims: dict[str, object]) -> None:
@@ -56,7 +57,9 @@ def test_what_is_accepted(claims: dict[str, object]) -> None:
         ({"exp": NOW - 0.5}, "token is expired"),
         ({"exp": ...}, "token is expired"),
         ({"exp": None}, "token is expired"),
-        ({"exp": "2099"}, "exp is no number"),
+        ({"exp": "2099"}, "token is expired"),
+        ({"exp": "soon"}, "exp is no number"),
+        ({"nbf": f"{NOW + 61:.0f}"}, "token is not valid yet"),
         ({"exp": True}, "exp is no number"),
         ({"nbf": NOW + 61}, "token is not valid yet"),
         ({"nbf": "x"}, "nbf is no number"),

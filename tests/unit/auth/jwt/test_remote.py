@@ -26,7 +26,7 @@ class World:
     """An issuer whose documents can be changed, a clock that is set, and pauses that end when the test says so."""
 
     def __init__(self) -> None:
-        self.documents: dict[str, bytes | FetchFailed] = {
+        self.documents: dict[str, bytes | FetchFailed | AssertionError] = {
             DISCOVERY: json.dumps({"issuer": ISSUER, "jwks_uri": JWKS}).encode()
         }
         self.asked: list[str] = []
@@ -45,10 +45,13 @@ class World:
         self.documents[JWKS] = json.dumps({"keys": entries}).encode()
 
     async def fetch(self, url: str) -> bytes | FetchFailed:
-        """The document at `url`, once the issuer answers."""
+        """The document at `url`, once the issuer answers; an error in its place is raised."""
         self.asked.append(url)
         await self.answering.wait()
-        return self.documents.get(url, FetchFailed(f"{url}: HTTP status 404"))
+        document = self.documents.get(url, FetchFailed(f"{url}: HTTP status 404"))
+        if isinstance(document, AssertionError):
+            raise document
+        return document
 
     async def pause(self, seconds: float) -> None:
         """Lasts until `wake`."""
@@ -266,6 +269,31 @@ async def test_who_waits_at_the_end_is_refused(
         await asyncio.sleep(0)
 
     assert await waiting is False
+
+
+@pytest.mark.parametrize("at", [DISCOVERY, JWKS])
+async def test_a_defect_ends_no_refreshing(
+    at: str, one: ec.EllipticCurvePrivateKey, two: ec.EllipticCurvePrivateKey, signed: Callable[..., str]
+) -> None:
+    """What nobody foresaw, while keys are fetched or while a token waits for them, counts as one fetch that failed."""
+    world = World()
+    world.publish(one=one)
+    with capture_logs() as logs:
+        async with asyncio.timeout(10), running(world) as keys:
+            await world.pauses.get()
+            good, world.documents[at] = world.documents[at], AssertionError("a defect")
+            world.wake()
+            assert await world.pauses.get() == 1.0
+            world.now += LEAST_INTERVAL
+            assert await keys.verifies(parts(signed({"iss": ISSUER}, key=two, kid="two"))) is False
+            assert await keys.verifies(parts(signed({"iss": ISSUER})))
+            world.documents[at] = good
+            world.wake()
+            assert await world.pauses.get() == REFRESH_INTERVAL
+
+    assert [log["reason"] for log in logs if "reason" in log] == [
+        "defect in the control plane: AssertionError('a defect')"
+    ]
 
 
 async def test_whoever_observes_is_told_of_key_sets(one: ec.EllipticCurvePrivateKey) -> None:

@@ -77,7 +77,13 @@ def test_what_a_token_is_bound_to_is_in_its_extras() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"pod": {"name": "p"}}, {"pod": None, "node": {"uid": "u"}}, {"secret": {"name": "s"}}]
+    "more",
+    [
+        {"pod": {"name": "p"}},
+        {"pod": None, "node": {"uid": "u"}},
+        {"secret": {"name": "s"}},
+        {"pod": {"name": "p", "uid": None}},
+    ],
 )
 def test_half_a_reference_is_no_extra(more: dict[str, object]) -> None:
     """A pod without uid and a node without name give no extra, and neither does a secret."""
@@ -120,6 +126,9 @@ def test_a_bound_token_without_an_end_has_none() -> None:
         ({"exp": "x"}, "is no number"),
         ({"aud": ["vault"]}, "token audiences are invalid"),
         ({"aud": 1}, "aud is no string"),
+        ({"aud": None}, "aud is null"),
+        ({"jti": 1}, "sub or jti is no string"),
+        ({"sub": ["x"]}, "sub or jti is no string"),
         ({"kubernetes": None}, "no claim kubernetes.io"),
         ({"kubernetes": []}, "no claim kubernetes.io"),
         ({"kubernetes": {"namespace": "web"}}, "does not name"),
@@ -128,6 +137,13 @@ def test_a_bound_token_without_an_end_has_none() -> None:
         ({"kubernetes": {"namespace": "a:b", "serviceaccount": ACCOUNT}}, "no valid namespace"),
         ({"kubernetes": {"namespace": "web", "serviceaccount": {"name": "a:b", "uid": "u"}}}, "no valid namespace"),
         ({"kubernetes": {"namespace": 1, "serviceaccount": ACCOUNT}}, "does not name"),
+        ({"kubernetes": {"namespace": "web", "serviceaccount": "shop"}}, "not written as name and uid"),
+        ({"kubernetes": {"namespace": "web", "serviceaccount": ACCOUNT, "pod": "p"}}, "not written as name and uid"),
+        ({"kubernetes": {"namespace": "web", "serviceaccount": ACCOUNT, "node": []}}, "not written as name and uid"),
+        (
+            {"kubernetes": {"namespace": "web", "serviceaccount": ACCOUNT, "secret": {"name": 1}}},
+            "not written as name and uid",
+        ),
     ],
 )
 def test_bound_tokens_that_are_refused(claims: dict[str, Any], reason: str) -> None:
