@@ -10,16 +10,16 @@ such as `all` and `map`, and matches regular expressions in linear time. docs/de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
-from cel.expr import checked_pb2
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
-from google.protobuf import any_pb2, message_factory
+from google.protobuf import message_factory
 
+from controlplane.auth import cel_names, cel_syntax
 from controlplane.auth.records import Kind, Record, fill, pool_of
 
 Value: TypeAlias = bool | int | float | str | list["Value"] | dict[str, "Value"] | None
@@ -27,12 +27,6 @@ Value: TypeAlias = bool | int | float | str | list["Value"] | dict[str, "Value"]
 
 _SHOWN: Final = 300
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_ESCAPE: Final = "__"
-_ESCAPES: Final = ((_ESCAPE, "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
-_RESERVED: Final = re.compile(
-    "true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|"
-    "while"
-)
 
 
 class Returns(Enum):
@@ -60,15 +54,14 @@ class Failure:
 class Bound:
     """Values made ready for the expressions of one `Environment`; the repr shows none."""
 
-    plain: Any = field(repr=False)
-    aliased: Any = field(repr=False)
-    """The same with keys also under their escaped names (`a__dot__b` for `a.b`), which changes what `size` sees."""
+    activation: Any = field(repr=False)
 
 
 class Environment:
     """Declared variables, and the functions of CEL's standard, optional, strings (version 4) and sets libraries."""
 
-    def __init__(self, variables: Mapping[str, Kind | Record]) -> None:
+    def __init__(self, variables: Mapping[str, Kind | Record], *, escapes: bool = False) -> None:
+        """With `escapes`, names on the variables may be escaped: `a__dot__b` is the key `a.b`."""
         pool = pool_of([variable for variable in variables.values() if isinstance(variable, Record)])
         self._messages = {
             name: message_factory.GetMessageClass(pool.FindMessageTypeByName(variable.name))
@@ -76,10 +69,10 @@ class Environment:
             if isinstance(variable, Record)
         }
         self._variables = dict(variables)
-        self._escaping = False
+        self._unescaped = frozenset(variables if escapes else ())
         declared = {name: _type(variable) for name, variable in variables.items()}
         extensions = [ext_strings.ExtStrings(), ext_optional.ExtOptional()]
-        self._env = cel.NewEnv(pool, variables=declared, extensions=extensions, functions=_sets())
+        self._env = cel.NewEnv(pool, variables=declared, extensions=extensions, functions=_functions())
 
     def compile(self, text: str, returns: Returns = Returns.ANY) -> Expression | Defect:
         """The expression `text`, or why it is none or comes to something else than `returns`."""
@@ -89,8 +82,13 @@ class Environment:
             compiled = self._env.compile(text)
             if returns is Returns.BOOL and compiled.return_type() != cel.Type.BOOL:
                 return Defect("must evaluate to bool")
-            self._escaping = self._escaping or _ESCAPE in text
-            return Expression(text, compiled, compiled.serialize())
+            serialized = compiled.serialize()
+            checked = cel_syntax.opened(serialized)
+            changed = cel_syntax.take_own_substring(checked)
+            if cel_names.unescape(checked, self._unescaped) or changed:
+                serialized = cel_syntax.sealed(checked)
+                compiled = self._env.deserialize(serialized)
+            return Expression(text, compiled, serialized)
         except (RuntimeError, ValueError, TypeError) as error:
             return Defect(f"compilation failed: {_sentence(error)}")
 
@@ -101,17 +99,10 @@ class Environment:
         there, and make "admin" of what only begins so.
         """
         try:
-            cleaned = {name: _clean(value) for name, value in values.items()}
-            plain = self._activation(cleaned)
-            if not self._escaping:
-                return Bound(plain, plain)
-            aliased = {name: _aliased(value, self._variables[name]) for name, value in cleaned.items()}
-            return Bound(plain, self._activation(aliased))
+            ready = {name: self._ready(name, _clean(value)) for name, value in values.items()}
+            return Bound(self._env.Activation(ready))
         except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
             return Failure(_sentence(error))
-
-    def _activation(self, values: Mapping[str, object]) -> Any:  # noqa: ANN401 - a class without types
-        return self._env.Activation({name: self._ready(name, value) for name, value in values.items()})
 
     def _ready(self, name: str, value: object) -> object:
         message = self._messages.get(name)
@@ -125,18 +116,17 @@ class Environment:
 class Expression:
     """A compiled expression; equal texts of one environment are interchangeable."""
 
-    __slots__ = ("_compiled", "_escaped", "_serialized", "text")
+    __slots__ = ("_compiled", "_serialized", "text")
 
     def __init__(self, text: str, compiled: Any, serialized: bytes) -> None:  # noqa: ANN401 - a class without types
         self.text = text
         self._compiled = compiled
         self._serialized = serialized
-        self._escaped = _ESCAPE in text
 
     def evaluate(self, bound: Bound) -> Value | Failure:
         """What the expression comes to with the values `bound`."""
         try:
-            result = self._compiled.eval(bound.aliased if self._escaped else bound.plain)
+            result = self._compiled.eval(bound.activation)
             if result.type() == cel.Type.ERROR:
                 return Failure(f"expression '{self.text}' resulted in error: {_sentence(result.plain_value())}")
             value = result.plain_value()
@@ -148,47 +138,10 @@ class Expression:
 
     def selects(self, operand: str, name: str) -> bool:
         """Whether `operand.name` or `operand.?name` is somewhere in the expression, `has()` included."""
-        wrapped = any_pb2.Any.FromString(self._serialized)
-        return any(
-            _is_selection(part, operand, name)
-            for part in _parts(checked_pb2.CheckedExpr.FromString(wrapped.value).expr)
-        )
+        return cel_syntax.selects(self._serialized, operand, name)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
-
-
-def _is_selection(part: Any, operand: str, name: str) -> bool:  # noqa: ANN401 - a protobuf class without types
-    kind = part.WhichOneof("expr_kind")
-    if kind == "select_expr":
-        return bool(part.select_expr.operand.ident_expr.name == operand and part.select_expr.field == name)
-    if kind == "call_expr" and part.call_expr.function == "_?._":
-        of, selected = part.call_expr.args
-        return bool(of.ident_expr.name == operand and selected.const_expr.string_value == name)
-    return False
-
-
-def _parts(expression: Any) -> Iterator[Any]:  # noqa: ANN401 - a protobuf class without types
-    """The expression and every expression inside it."""
-    waiting = [expression]
-    while waiting:
-        part = waiting.pop()
-        yield part
-        match part.WhichOneof("expr_kind"):
-            case "select_expr":
-                waiting.append(part.select_expr.operand)
-            case "call_expr":
-                waiting.extend((part.call_expr.target, *part.call_expr.args))
-            case "list_expr":
-                waiting.extend(part.list_expr.elements)
-            case "struct_expr":
-                for entry in part.struct_expr.entries:
-                    waiting.extend((entry.map_key, entry.value))
-            case "comprehension_expr":
-                loop = part.comprehension_expr
-                waiting.extend((loop.iter_range, loop.accu_init, loop.loop_condition, loop.loop_step, loop.result))
-            case _:
-                pass
 
 
 def _clean(value: object) -> object:
@@ -212,27 +165,6 @@ def _fit(text: str) -> bool:
     return "\0" not in text and (text.isascii() or not _SURROGATE.search(text))
 
 
-def _aliased(value: Any, kind: object = Kind.JSON_OBJECT) -> Any:  # noqa: ANN401 - JSON of the declared kind
-    """The value with every key of a map also under its escaped name; a record's fields are no keys."""
-    if isinstance(kind, Record) and isinstance(value, dict):
-        kinds = dict(kind.fields)
-        return {name: _aliased(item, kinds.get(name)) for name, item in value.items()}
-    if kind not in (Kind.JSON_OBJECT, Kind.STRING_LISTS):
-        return value
-    if isinstance(value, dict):
-        inner = {key: _aliased(item) for key, item in value.items()}
-        return inner | {_escaped(key): item for key, item in inner.items()}
-    return [_aliased(item) for item in value] if isinstance(value, list) else value
-
-
-def _escaped(key: str) -> str:
-    if _RESERVED.fullmatch(key):
-        return f"__{key}__"
-    for raw, escape in _ESCAPES:
-        key = key.replace(raw, escape)
-    return key
-
-
 def _sentence(error: object) -> str:
     text = " ".join(line.strip() for line in str(error).splitlines() if not line.lstrip().startswith("|"))
     return text.removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")[:_SHOWN]
@@ -249,6 +181,34 @@ def _type(variable: Kind | Record) -> Any:  # noqa: ANN401 - a class without typ
         Kind.STRING_LISTS: cel.Type.Map(cel.Type.STRING, strings),
         Kind.JSON_OBJECT: cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
     }[variable]
+
+
+def _functions() -> list[Any]:
+    """`text.substring(start, end)`, whose end may be the text's own, keys for escaped names, and `sets`."""
+    text, number = cel.Type.STRING, cel.Type.INT
+    substring = cel.Overload(
+        cel_syntax.OWN_OVERLOAD,
+        return_type=text,
+        parameters=[text, number, number],
+        is_member=True,
+        impl=cel_syntax.substring,
+    )
+    return [
+        cel.FunctionDecl(cel_syntax.OWN_SUBSTRING, [substring]),
+        _naming(cel_names.OWN_FIRST, cel_names.first_name),
+        _naming(cel_names.OWN_FURTHER, cel_names.further_name),
+        *_sets(),
+    ]
+
+
+def _naming(name: str, rule: Callable[[object], object]) -> Any:  # noqa: ANN401 - a class without types
+    # The library calls no function whose parameter is dyn, and indices of lists come this way, too.
+    kinds = {"string": cel.Type.STRING, "int": cel.Type.INT, "uint": cel.Type.UINT, "double": cel.Type.DOUBLE}
+    overloads = [
+        cel.Overload(f"{name}_{suffix}", return_type=cel.Type.DYN, parameters=[kind], impl=rule)
+        for suffix, kind in kinds.items()
+    ]
+    return cel.FunctionDecl(name, overloads)
 
 
 def _sets() -> list[Any]:

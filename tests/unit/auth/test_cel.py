@@ -49,7 +49,7 @@ REQUEST = Record(
 
 def evaluated(text: str, variable: str, kind: Kind | Record, value: object) -> object:
     """What `text` comes to when `variable` has `value`; a `Defect` or `Failure` where it comes to nothing."""
-    environment = Environment({variable: kind})
+    environment = Environment({variable: kind}, escapes=True)
     expression = environment.compile(text)
     if isinstance(expression, Defect):
         return expression
@@ -103,6 +103,13 @@ def of_claims(text: str, claims: object = None) -> object:
         ("sets.contains([dyn(1)], [true])", False),
         ("sets.contains([[1], [2]], [[2]])", True),
         ("sets.contains([{'a': 1}], [{'a': 1}])", True),
+        ("claims.sub.substring(0, size(claims.sub))", "jane"),
+        ("claims.sub.substring(4, 4)", ""),
+        ("claims.email.substring(claims.email.indexOf('@') + 1, claims.email.size()).substring(0, 7)", "example"),
+        ("claims.groups.map(g, g.substring(1, 3))", ["ev", "ps"]),
+        ("claims.?sub.orValue('x').substring(1)", "ane"),
+        ("{'a': ['日本'.substring(1, 2)]}", {"a": ["本"]}),
+        ("has(claims.sub) && claims.sub.substring(0, 4) == 'jane'", True),
     ],
 )
 def test_expressions_come_to_values(text: str, expected: object) -> None:
@@ -121,10 +128,12 @@ def test_expressions_come_to_values(text: str, expected: object) -> None:
         ("nobody.sub", "undeclared reference to 'nobody"),
         ("'x' + 1", "found no matching overload for '_+_'"),
         ("claims.sub.find('[0-9]')", "undeclared reference to 'find'"),
+        ("claims.sub.@substring(0, 1)", "Syntax error"),
         ("claims.sub == '\0'", "holds a NUL"),
         ("claims.sub == '\ud800'", "not Unicode"),
         ("(" * 300 + "1" + ")" * 300, "recursion limit exceeded"),
         ("true || " * 20000 + "true", "exceeds codepoint limit"),
+        ("claims.l.map(x, " * 20 + "claims.sub" + ")" * 20, "macros nest too deeply"),
     ],
 )
 def test_what_does_not_compile_is_a_defect(text: str, reason: str) -> None:
@@ -156,6 +165,10 @@ def test_a_condition_must_come_to_bool_by_its_text(text: str) -> None:
         ("duration('1h')", "came to no string, number, bool, list or map"),
         ("type(claims.sub)", "came to no string, number, bool, list or map"),
         ("sets.contains(claims.sub, ['x'])", "No matching overloads"),
+        ("claims.sub.substring(0, 5)", "index out of range: 0 to 5"),
+        ("claims.sub.substring(-1, 2)", "index out of range: -1 to 2"),
+        ("claims.sub.substring(3, 2)", "index out of range: 3 to 2"),
+        ("claims.level.substring(0, 1)", "No matching overloads"),
     ],
 )
 def test_what_cannot_be_evaluated_is_a_failure(text: str, reason: str) -> None:
