@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ssl
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -17,7 +19,11 @@ DAY = timedelta(days=1)
 SERVERS = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
 CLIENTS = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
 ANYTHING = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])
+SOME_NAMES = x509.NameConstraints([x509.DNSName("a.example")], None)
 UNHEARD_OF = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"x")
+# In DER: [0] INTEGER 2, and the algorithm of the signatures here.
+VERSION_3 = bytes.fromhex("a003020102")
+ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 NO_SIGNING = x509.KeyUsage(
     digital_signature=True,
     content_commitment=False,
@@ -62,6 +68,27 @@ def certificate(
         builder = builder.add_extension(extension, critical=critical)
     signed = builder.sign(key_of(signer or issuer), hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def first_version(pem: str, signer: str = "root") -> str:
+    """A certificate without extensions in X.509 version 1 (RFC 5280, 4.1), signed anew by whoever has that name."""
+    inner = x509.load_pem_x509_certificate(pem.encode()).tbs_certificate_bytes
+    _, version, content = inner.partition(VERSION_3)
+    # Version 1 is what is not written.
+    assert version
+    body = sequence(content)
+    signature = key_of(signer).sign(body, ec.ECDSA(hashes.SHA256()))
+    return ssl.DER_cert_to_PEM_cert(
+        sequence(body + ECDSA_WITH_SHA256 + bytes((0x03, len(signature) + 1, 0)) + signature)
+    )
+
+
+def sequence(content: bytes) -> bytes:
+    """A SEQUENCE in DER."""
+    if len(content) < 128:
+        return bytes((0x30, len(content))) + content
+    length = len(content).to_bytes((len(content).bit_length() + 7) // 8)
+    return bytes((0x30, 128 + len(length))) + length + content
 
 
 def day(number: float) -> float:
@@ -155,6 +182,64 @@ def test_a_chain_with_a_fault_is_none(fault: str) -> None:
     assert isinstance(chain(authorities, leaf, *others), Failed)
 
 
+OLD = first_version(certificate("edge", ca=None, days=(1, 30)))
+ENDED = certificate("root", "root", ca=True, days=(0, 9))
+
+
+def test_a_certificate_of_version_1_has_the_chain_of_its_authority() -> None:
+    """As `openssl x509 -req` makes them: believed while it and the authority that has issued it itself last."""
+    assert x509.load_pem_x509_certificate(OLD.encode()).version is x509.Version.v1
+
+    assert Chain("edge", day(1), day(30)) == chain(root(), OLD)
+    assert Chain("edge", day(1), day(20)) == chain(ENDED + certificate("root", "root", ca=True, days=(0, 20)), OLD)
+    assert Chain("edge", day(1), day(30)) == chain(root("other") + root("root", CLIENTS), OLD, BETWEEN)
+
+
+FAULTY_OF_VERSION_1 = {
+    "somebody else has signed it": (root(), first_version(certificate("edge", ca=None), signer="thief")),
+    "it comes from another authority": (root("other"), OLD),
+    "it comes from a link": (root(), first_version(certificate("edge", "between", ca=None), "between"), BETWEEN),
+    "it has ended": (root(), first_version(certificate("edge", ca=None, days=(0, 9)))),
+    "it has not begun": (root(), first_version(certificate("edge", ca=None, days=(11, 20)))),
+    "the authority has ended": (ENDED, OLD),
+    "the authority is none": (root(ca=False), OLD),
+    "the authority does not say it is one": (root(ca=None), OLD),
+    "the authority signs no certificates": (root("root", NO_SIGNING), OLD),
+    "the authority is for servers": (root("root", SERVERS), OLD),
+    "the authority issues for some names only": (root("root", SOME_NAMES), OLD),
+    "the authority is not known in full": (certificate("root", "root", UNHEARD_OF, ca=True, critical=True), OLD),
+    "the authority is of version 1, too": (first_version(root(ca=None)), OLD),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTY_OF_VERSION_1)
+def test_a_certificate_of_version_1_with_a_fault_has_no_chain(fault: str) -> None:
+    """What the library sees to for others holds for these."""
+    authorities, leaf, *others = FAULTY_OF_VERSION_1[fault]
+
+    assert isinstance(chain(authorities, leaf, *others), Failed)
+
+
+def test_what_clients_show_is_not_kept() -> None:
+    """Whoever shows ever other certificates beside its own, each as long as it likes, fills no memory."""
+    chain_of = verifier(root().encode(), lambda: day(10))
+    leaf = certificate("edge")
+    long = [
+        certificate("x", "x", x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(100_000)))
+        for _ in range(20)
+    ]
+
+    tracemalloc.start()
+    try:
+        for each in long:
+            assert isinstance(chain_of(Evidence(leaf, certificate_verified=True, certificate_chain=leaf + each)), Chain)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept < 100_000
+
+
 def test_what_envoy_has_not_verified_is_not_looked_at() -> None:
     """The handshake's own check stays a condition: only it proves that the client has the key."""
     actual = verifier(root().encode(), lambda: day(10))(Evidence(certificate("edge")))
@@ -174,6 +259,19 @@ def test_a_remembered_chain_ends_in_time() -> None:
     assert Chain("edge", day(5), day(60)) == chain_of(evidence)
     moment[0] = 61
     assert isinstance(chain_of(evidence), Failed)
+
+
+@pytest.mark.parametrize(
+    "leaf", [certificate("edge", days=(0, 10)), first_version(certificate("edge", ca=None, days=(0, 10)))]
+)
+def test_a_chain_ends_within_a_second(leaf: str) -> None:
+    """The last moment of a certificate is its end itself, and nothing after it."""
+    ends = verifier(root().encode(), lambda: day(10))
+    later = verifier(root().encode(), lambda: day(10) + 0.001)
+    evidence = Evidence(leaf, certificate_verified=True)
+
+    assert isinstance(ends(evidence), Chain)
+    assert isinstance(later(evidence), Failed)
 
 
 def test_a_failure_is_not_remembered() -> None:
