@@ -71,6 +71,15 @@ async def test_a_review_is_posted_to_the_exact_url(tmp_path: Path) -> None:
     assert [("success", 200)] == tries.results
 
 
+@pytest.mark.parametrize(("code", "expected"), [(201, ("fine",)), (206, ("fine",)), (207, None)])
+async def test_there_is_no_success_beyond_206(tmp_path: Path, code: int, expected: tuple[str] | None) -> None:
+    """An answer counts with the status codes that client-go takes for success."""
+    async with ReviewServer(tmp_path, Reply(code, b"fine")) as server, client(connection(server), Tries()) as asking:
+        answer = await asking.ask(b"{}", words, Tries())
+
+    assert answer == (expected or Failure(f"the server answered {code}", code))
+
+
 async def test_connections_are_kept(tmp_path: Path) -> None:
     """Questions one after the other go over one connection."""
     async with ReviewServer(tmp_path, FINE) as server, client(connection(server), tries := Tries()) as asking:

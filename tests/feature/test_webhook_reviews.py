@@ -45,12 +45,14 @@ async def reviewing(
     server: ReviewServer,
     clock: Clock,
     registry: CollectorRegistry | None = None,
+    timer: Clock | None = None,
     **wanted: Any,  # noqa: ANN401 - fields of the description
 ) -> AsyncIterator[TokenAuthenticator]:
-    """Tokens reviewed by a server."""
+    """Tokens reviewed by a server; without `timer` the steady clock goes as the other one."""
     description = TokenReviews(Connection(server.url, server.authority.certificate, NAME), **wanted)
     metrics = WebhookMetrics(registry or CollectorRegistry())
-    async with token_reviews(description, metrics, clock=clock, key=b"k" * 16) as authenticate:
+    steady = Surroundings(clock=timer or clock)
+    async with token_reviews(description, metrics, clock=clock, key=b"k" * 16, surroundings=steady) as authenticate:
         yield authenticate
 
 
@@ -82,6 +84,22 @@ async def test_a_recognised_token_is_its_user_for_ten_seconds(tmp_path: Path) ->
 
     assert Recognised(USER, until=1010.0) == first == second
     assert (1, 2) == (asked, len(server.bodies))
+
+
+async def test_a_clock_that_is_set_back_keeps_no_token(tmp_path: Path) -> None:
+    """A token that the server no longer recognises is refused ten seconds later, whatever the time of day is then."""
+    clock, timer = Clock(), Clock()
+    replies = (reply(JANE), reply({"authenticated": False}))
+    async with ReviewServer(tmp_path, *replies) as server, reviewing(server, clock, timer=timer) as authenticate:
+        before = await authenticate("abc")
+        clock.now -= 3600
+        timer.now += 9.9
+        within = await authenticate("abc")
+        timer.now += 0.1
+        after = await authenticate("abc")
+
+    assert before == within == Recognised(USER, until=1010.0)
+    assert after is None
 
 
 async def test_the_token_is_sent_as_kube_apiserver_sends_it(tmp_path: Path) -> None:

@@ -154,7 +154,8 @@ class ReviewClient:
                     return Failure(f"the answer is larger than {_BODY_LIMIT >> 20} MiB", response.status)
             if response.status == 401:
                 self._bearer.refused()
-            if 200 <= response.status < 300:
+            # Like client-go, which knows no success beyond 206.
+            if 200 <= response.status <= 206:
                 return bytes(content)
             return refusal(response.status, bytes(content), response.headers.get("Retry-After", ""))
 

@@ -7,12 +7,14 @@ status, or a sentence that says why it is none. Law: an answer that is not exact
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import orjson
 
+from controlplane.auth.selector import field_requirements, label_requirements
 from controlplane.model.identity import RequestInfo, UserInfo
 from controlplane.model.selector import Requirement
 
@@ -22,6 +24,8 @@ TOKEN_REVIEWS: Final = ("authentication.k8s.io", "tokenreviews")
 ACCESS_REVIEWS: Final = ("authorization.k8s.io", "subjectaccessreviews")
 
 T = TypeVar("T")
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,8 @@ def access_spec(user: UserInfo, info: RequestInfo) -> dict[str, Any]:
             "resource": info.resource,
             "subresource": info.subresource,
             "name": info.name,
-            "fieldSelector": _selector(info.field_selector),
-            "labelSelector": _selector(info.label_selector),
+            "fieldSelector": _selector(field_requirements(info.field_selector)),
+            "labelSelector": _selector(label_requirements(info.label_selector)),
         }
         spec["resourceAttributes"] = _set(attributes)
     else:
@@ -115,7 +119,9 @@ def _review(kind: str, group: str, version: Version, spec: Mapping[str, object],
 
 
 def _selector(requirements: tuple[Requirement, ...]) -> dict[str, object]:
-    listed = [_set({"key": each.key, "operator": each.operator, "values": list(each.values)}) for each in requirements]
+    listed = [
+        {"key": each.key, "operator": each.operator, **_set({"values": list(each.values)})} for each in requirements
+    ]
     return {"requirements": listed} if listed else {}
 
 
@@ -124,9 +130,11 @@ def _set(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _read(body: bytes, kind: str, api_version: str, read: Callable[[Mapping[str, Any]], T]) -> T | str:
+    # A refusal must not get lost for how its reason is written: what is no Unicode is replaced, as Go does.
+    text = body.decode("utf-8-sig", errors="replace")
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        document = json.loads(text, object_pairs_hook=_joined, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         return "the answer is not JSON"
     if not isinstance(document, Mapping):
         return "the answer is no JSON object"
@@ -135,9 +143,38 @@ def _read(body: bytes, kind: str, api_version: str, read: Callable[[Mapping[str,
         if (document.get(key) or wanted) != wanted:
             return f"the answer's {key} is not {wanted}"
     try:
+        # Nothing in these is looked at, but an answer that is wrong there is not what was asked for.
+        for part in ("metadata", "spec"):
+            _mapping(document, part)
         return read(_mapping(document, "status"))
     except _UnfitError as error:
         return str(error)
+
+
+def _joined(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these members as Go decodes it: of equal keys the last counts, but null, and objects add up."""
+    joined: dict[str, Any] = {}
+    for key, value in pairs:
+        _put(joined, _unicode(key), value)
+    return joined
+
+
+def _put(into: dict[str, Any], key: str, value: object) -> None:
+    before = into.get(key)
+    if isinstance(before, dict) and isinstance(value, dict):
+        # In place: a copy for each of many equal keys would take time that grows with the square of their number.
+        for name, item in value.items():
+            _put(before, name, item)
+    elif value is not None or key not in into:
+        into[key] = value
+
+
+def _no_number(text: str) -> object:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _unicode(text: str) -> str:
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _token_status(status: Mapping[str, Any]) -> TokenStatus:
@@ -156,6 +193,7 @@ def _token_status(status: Mapping[str, Any]) -> TokenStatus:
 
 
 def _access_status(status: Mapping[str, Any]) -> AccessStatus:
+    _text(status, "evaluationError")
     return AccessStatus(_flag(status, "allowed"), _flag(status, "denied"), _text(status, "reason"))
 
 
@@ -174,7 +212,7 @@ def _text(values: Mapping[str, Any], key: str) -> str:
         return ""
     if not isinstance(value, str):
         raise _UnfitError(f"the answer's {key} is no text")
-    return value
+    return _unicode(value)
 
 
 def _texts(values: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -183,7 +221,7 @@ def _texts(values: Mapping[str, Any], key: str) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise _UnfitError(f"the answer's {key} is no list of texts")
-    return tuple(value)
+    return tuple(map(_unicode, value))
 
 
 def _flag(values: Mapping[str, Any], key: str) -> bool:

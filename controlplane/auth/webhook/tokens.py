@@ -38,6 +38,8 @@ async def token_reviews(
 ) -> AsyncIterator[TokenAuthenticator]:
     """An authenticator that asks `wanted`; `clock` gives Unix seconds, `key` is at least 16 random bytes.
 
+    How long an answer is kept goes by the clock of `surroundings`, a steady one: nobody sets that back.
+
     A token that the server does not recognise is None: of another kind. Leaving waits for questions under way.
 
     Raises:
@@ -45,7 +47,7 @@ async def token_reviews(
     """
     async with opened() as session:
         client = ReviewClient(session, wanted.connection, surroundings, seconds=wanted.timeout, in_all=_SECONDS_IN_ALL)
-        reviewed = _Reviewed(wanted, client, metrics, clock, key)
+        reviewed = _Reviewed(wanted, client, metrics, clock, surroundings.clock, key)
         yield reviewed.authenticate
         await reviewed.calls.ended()
 
@@ -57,6 +59,7 @@ class _Reviewed:
         client: ReviewClient,
         metrics: WebhookMetrics,
         clock: Callable[[], float],
+        timer: Callable[[], float],
         key: bytes,
     ) -> None:
         self.calls: Shared[Outcome] = Shared()
@@ -64,13 +67,14 @@ class _Reviewed:
         self._client = client
         self._metrics = metrics
         self._clock = clock
+        self._timer = timer
         self._key = key
         self._kept: Kept[Recognised] = Kept(_MOST_TOKENS)
 
     async def authenticate(self, token: str) -> Outcome:
         """Whose `token` is."""
         key = hmac.digest(self._key, token.encode(errors="surrogateescape"), "sha256")
-        known = self._kept.get(key, self._clock())
+        known = self._kept.get(key, self._timer())
         self._metrics.token_lookups.labels("miss" if known is None else "hit").inc()
         return known or await self.calls.ask(key, partial(self._ask, key, token))
 
@@ -85,7 +89,7 @@ class _Reviewed:
             return None
         outcome = self._outcome(status, token)
         if isinstance(outcome, Recognised) and self._wanted.cache_ttl > 0:
-            self._kept.put(key, outcome, outcome.until)
+            self._kept.put(key, outcome, self._timer() + self._wanted.cache_ttl)
         return outcome
 
     def _outcome(self, status: TokenStatus, token: str) -> Outcome:

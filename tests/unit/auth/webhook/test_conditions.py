@@ -5,12 +5,10 @@ import pytest
 from controlplane.auth.webhook.conditions import MatchConditions
 from controlplane.auth.webhook.reviews import access_spec
 from controlplane.model.identity import RequestInfo, UserInfo
-from controlplane.model.selector import Requirement
 
 USER = UserInfo("jane", "u1", ("a", "b"), (("k", ("v",)),))
-LABELS = (Requirement("app", "In", ("x",)), Requirement("old", "DoesNotExist"))
 RESOURCE = RequestInfo(
-    is_resource_request=True, path="/p", verb="list", api_version="v1", resource="pods", label_selector=LABELS
+    is_resource_request=True, path="/p", verb="list", api_version="v1", resource="pods", label_selector="app=x,!old"
 )
 PATH = RequestInfo(is_resource_request=False, path="/healthz", verb="get")
 
@@ -77,3 +75,11 @@ def test_what_does_not_compile_is_a_defect(expression: str, said: str) -> None:
 
     assert [1] == list(conditions.defects)
     assert conditions.defects[1].startswith(said)
+
+
+@pytest.mark.parametrize(("key", "found"), [("a.b", False), ("a__dot__b", True)])
+def test_extras_have_no_escaped_names(key: str, found: bool) -> None:
+    """Unlike expressions on claims, conditions name keys to the letter, as in kube-apiserver."""
+    conditions = MatchConditions(["has(request.extra.a__dot__b)"])
+
+    assert conditions.match({"extra": {key: ["v"]}, "nonResourceAttributes": {}}) is found

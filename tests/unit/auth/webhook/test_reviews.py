@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -15,7 +16,6 @@ from controlplane.auth.webhook.reviews import (
     token_review,
 )
 from controlplane.model.identity import RequestInfo, UserInfo
-from controlplane.model.selector import Requirement
 
 USER = UserInfo("jane", groups=("a", "b"))
 
@@ -29,8 +29,6 @@ def test_api_servers_take_reviews_below_apis() -> None:
 
 def test_every_attribute_of_a_resource_request_is_sent() -> None:
     """A resource request is described with its selectors, each requirement with its values."""
-    fields = (Requirement("spec.nodeName", "In", ("n",)),)
-    labels = (Requirement("a", "NotIn", ("b", "c")), Requirement("d", "Exists"))
     info = RequestInfo(
         is_resource_request=True,
         path="/p",
@@ -41,8 +39,8 @@ def test_every_attribute_of_a_resource_request_is_sent() -> None:
         resource="r",
         subresource="s",
         name="x",
-        field_selector=fields,
-        label_selector=labels,
+        field_selector="spec.nodeName=n",
+        label_selector="d,a notin (c,b)",
     )
 
     actual = access_spec(USER, info)["resourceAttributes"]
@@ -66,6 +64,22 @@ def test_other_requests_are_a_path_and_a_verb() -> None:
 
     expected = {"nonResourceAttributes": {"path": "/healthz", "verb": "get"}, "user": "jane", "groups": ["a", "b"]}
     assert expected == actual
+
+
+def test_a_requirement_without_a_key_says_so() -> None:
+    """Key and operator are there even if they are empty, as in Go, so that match conditions can read them."""
+    info = RequestInfo(is_resource_request=True, path="/p", verb="list", field_selector="=n")
+
+    [sent] = access_spec(USER, info)["resourceAttributes"]["fieldSelector"]["requirements"]
+
+    assert {"key": "", "operator": "In", "values": ["n"]} == sent
+
+
+def test_a_selector_that_does_not_parse_is_not_sent() -> None:
+    """It would narrow what is asked for to something that nobody asked for."""
+    info = RequestInfo(is_resource_request=True, path="/p", verb="list", field_selector="x", label_selector="a b")
+
+    assert {"verb": "list"} == access_spec(USER, info)["resourceAttributes"]
 
 
 def test_bytes_that_are_no_text_are_replaced_as_go_does() -> None:
@@ -113,6 +127,11 @@ def test_an_answer_is_read(document: object, expected: tuple[bool, str]) -> None
         (b'{"status":{"allowed":"true"}}', "the answer's allowed is neither true nor false"),
         (b'{"status":{"allowed":1}}', "the answer's allowed is neither true nor false"),
         (b'{"status":{"reason":1}}', "the answer's reason is no text"),
+        (b'{"status":{"allowed":true,"evaluationError":1}}', "the answer's evaluationError is no text"),
+        (b'{"metadata":[],"status":{"allowed":true}}', "the answer's metadata is no object"),
+        (b'{"spec":1,"status":{"allowed":true}}', "the answer's spec is no object"),
+        (b'{"status":{"allowed":true},"x":NaN}', "the answer is not JSON"),
+        (b'{"x":' + b"[" * 100_000, "the answer is not JSON"),
     ],
 )
 def test_what_is_not_the_object_asked_for_is_no_answer(body: bytes, said: str) -> None:
@@ -120,6 +139,57 @@ def test_what_is_not_the_object_asked_for_is_no_answer(body: bytes, said: str) -
     actual = read_access_review(body, "v1")
 
     assert said == actual
+
+
+def test_an_answer_may_begin_with_a_byte_order_mark() -> None:
+    """Some servers write one before all they say in UTF-8."""
+    actual = read_access_review(b'\xef\xbb\xbf{"status":{"denied":true}}', "v1")
+
+    assert AccessStatus(allowed=False, denied=True, reason="") == actual
+
+
+@pytest.mark.parametrize("reason", [b"\xff", b"\\ud800"])
+def test_a_refusal_holds_however_its_reason_is_written(reason: bytes) -> None:
+    """What is no Unicode in a reason is replaced, and the server that refused is not taken for one that failed."""
+    actual = read_access_review(b'{"status":{"denied":true,"reason":"' + reason + b'"}}', "v1")
+
+    assert AccessStatus(allowed=False, denied=True, reason="\ufffd") == actual
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"status":{"denied":true},"status":{"allowed":true}}', (True, True)),
+        (b'{"status":{"denied":true},"status":{"denied":null}}', (False, True)),
+        (b'{"status":{"denied":true},"status":null}', (False, True)),
+        (b'{"status":{"allowed":false,"allowed":true}}', (True, False)),
+    ],
+)
+def test_what_is_said_twice_adds_up(body: bytes, expected: tuple[bool, bool]) -> None:
+    """A member that is there twice is read as Go reads it, so that a later one takes no refusal away."""
+    actual = read_access_review(body, "v1")
+
+    assert isinstance(actual, AccessStatus)
+    assert expected == (actual.allowed, actual.denied)
+
+
+@pytest.mark.parametrize(
+    "member", ['"status":{{"k{0}":1}}', '"status":{{"k":{{"k{0}":1}}}}', '"status":{{"reason":"{0}"}}']
+)
+def test_an_answer_that_repeats_itself_is_read_in_time(member: str) -> None:
+    """What one more equal key takes does not grow with what those before it held."""
+    few, many = (
+        ("{" + ",".join(member.format(number) for number in range(count)) + "}").encode() for count in (1_000, 16_000)
+    )
+    began = time.process_time()
+    read_access_review(few, "v1")
+    shorter = time.process_time() - began
+
+    began = time.process_time()
+    read_access_review(many, "v1")
+
+    # Squared it would be 256 times as long.
+    assert time.process_time() - began < 64 * shorter
 
 
 def test_a_user_is_read() -> None:
