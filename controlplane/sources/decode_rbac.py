@@ -6,11 +6,13 @@ understood is refused, never left out: a rule, selector or subject read only in 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from controlplane.model import names
 from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
 from controlplane.model.selector import OPERATORS, Requirement
+from controlplane.resources import formats
 from controlplane.sources.fields import Fields
 
 _GROUP: Final = "rbac.authorization.k8s.io"
@@ -37,7 +39,7 @@ def decode_binding(namespace: str, name: str, manifest: Fields) -> RoleBinding |
             manifest.required("roleRef", "write apiGroup, kind and name of the role to grant")
         return None
     role = _role_ref(role_ref, namespace)
-    subjects = tuple(_subject(entry) for entry in manifest.mappings("subjects"))
+    subjects = tuple(_subject(entry, namespace) for entry in manifest.mappings("subjects"))
     return RoleBinding(BindingKey(namespace, name), role, subjects)
 
 
@@ -47,6 +49,7 @@ def _check_name(name: str, manifest: Fields) -> None:
 
 
 def _rule(entry: Fields, *, namespaced: bool) -> PolicyRule:
+    entry.only("verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs")
     rule = PolicyRule(
         verbs=entry.texts("verbs"),
         api_groups=entry.texts("apiGroups"),
@@ -80,6 +83,7 @@ def _aggregation(manifest: Fields) -> tuple[tuple[Requirement, ...], ...]:
     rule = manifest.mapping("aggregationRule")
     if rule is None:
         return ()
+    rule.only("clusterRoleSelectors")
     selectors = rule.mappings("clusterRoleSelectors")
     if rule.empty("clusterRoleSelectors"):
         reason = "at least one clusterRoleSelector required if aggregationRule is non-nil"
@@ -88,11 +92,15 @@ def _aggregation(manifest: Fields) -> tuple[tuple[Requirement, ...], ...]:
 
 
 def _selector(selector: Fields) -> tuple[Requirement, ...]:
-    labels = (Requirement(key, "In", (value,)) for key, value in selector.pairs("matchLabels"))
-    return (*labels, *(_requirement(entry) for entry in selector.mappings("matchExpressions")))
+    selector.only("matchLabels", "matchExpressions")
+    labels = selector.pairs("matchLabels")
+    _check_label(selector, "matchLabels", [key for key, _ in labels], [value for _, value in labels])
+    expressions = (_requirement(entry) for entry in selector.mappings("matchExpressions"))
+    return (*(Requirement(key, "In", (value,)) for key, value in labels), *expressions)
 
 
 def _requirement(entry: Fields) -> Requirement:
+    entry.only("key", "operator", "values")
     key = entry.required_text("key", "write the label's key")
     operator = entry.required_text("operator", f"write {', '.join(OPERATORS)}")
     values = tuple(sorted(entry.texts("values")))
@@ -103,12 +111,24 @@ def _requirement(entry: Fields) -> Requirement:
     elif operator not in {"In", "NotIn"} and values:
         reason = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
         entry.invalid("values", ", ".join(values), reason, "remove them, or write In or NotIn")
+    _check_label(entry, "key", [key] if key else [], [])
+    _check_label(entry, "values", [], values)
     return Requirement(key, operator, values)
 
 
+def _check_label(fields: Fields, name: str, keys: Iterable[str], values: Iterable[str]) -> None:
+    """What can be on no label would be selected by NotIn and DoesNotExist wherever it was meant."""
+    defects = [(key, formats.qualified_name(key)) for key in keys]
+    defects += [(value, formats.label_value(value)) for value in values]
+    for text, reasons in defects:
+        for reason in reasons:
+            fields.invalid(name, text, reason, "write it as it is on the ClusterRoles")
+
+
 def _role_ref(role_ref: Fields, namespace: str) -> RoleKey:
-    group = role_ref.text("apiGroup", _GROUP)
-    if group != _GROUP:
+    role_ref.only("apiGroup", "kind", "name")
+    group = role_ref.text("apiGroup")
+    if group not in ("", _GROUP):
         role_ref.unsupported("apiGroup", group, (_GROUP,), f"write {_GROUP}")
     kinds = ("ClusterRole", "Role") if namespace else ("ClusterRole",)
     kind = role_ref.required_text("kind", f"write {' or '.join(kinds)}")
@@ -120,19 +140,22 @@ def _role_ref(role_ref: Fields, namespace: str) -> RoleKey:
     return RoleKey(namespace if kind == "Role" else "", name)
 
 
-def _subject(entry: Fields) -> Subject:
+def _subject(entry: Fields, binding_namespace: str) -> Subject:
+    entry.only("kind", "apiGroup", "name", "namespace")
     kind = entry.required_text("kind", "write User, Group or ServiceAccount")
     name = entry.required_text("name", "write the name of the subject")
     namespace = ""
     if kind == "ServiceAccount":
-        namespace = entry.required_text("namespace", "write the namespace of the ServiceAccount")
+        namespace = entry.text("namespace")
+        if not (namespace or binding_namespace):
+            entry.required("namespace", "write the namespace of the ServiceAccount")
         if name and (reason := names.dns1123_subdomain(name)):
             entry.invalid("name", name, reason, "write the name of the ServiceAccount")
         if group := entry.text("apiGroup"):
             entry.unsupported("apiGroup", group, ("",), "remove it: ServiceAccount is in the core group")
     elif kind in ("User", "Group"):
-        group = entry.text("apiGroup", _GROUP)
-        if group != _GROUP:
+        group = entry.text("apiGroup")
+        if group not in ("", _GROUP):
             entry.unsupported("apiGroup", group, (_GROUP,), f"write {_GROUP}, or leave it out")
     elif kind:
         entry.unsupported("kind", kind, ("Group", "ServiceAccount", "User"), "write one of these")

@@ -83,6 +83,12 @@ class Fields:
         """True when the field is absent, null, or holds nothing."""
         return self._values.get(name) in (None, "", [], {})
 
+    def only(self, *known: str) -> None:
+        """Says of every other field that there is none of that name."""
+        for name, value in self._values.items():
+            if name not in known:
+                self.invalid(plain(str(name)), value, "unknown field", f"write {', '.join(known)}, or remove it")
+
     def invalid(self, name: str, value: object, reason: str, remedy: str) -> None:
         """Says that the field's value is wrong."""
         self._complaints.add(self.path(name), f"Invalid value: {shown(value)}: {reason}", remedy)

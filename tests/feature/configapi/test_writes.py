@@ -132,6 +132,19 @@ async def test_unknown_fields_are_warned_of(api: Api) -> None:
     assert "bogus" not in warned.written.object.json
 
 
+async def test_an_unknown_field_of_a_rule_is_told_and_not_stored(api: Api) -> None:
+    """What is stored is read with the fields that are known, so nobody relies on one that is not."""
+    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], "resourceName": "web"}
+    body = json.dumps({**role("a"), "rules": [rule]})
+    warned = await api.call("Create", json=body)
+    strict = {"field_validation": config_pb2.FIELD_VALIDATION_STRICT}
+    refused = await api.refused("Replace", json=body, options=strict)
+
+    assert ['unknown field "rules[0].resourceName"'] == list(warned.written.warnings)
+    assert "resourceName" not in warned.written.object.json
+    assert 'unknown field "rules[0].resourceName"' in refused.message
+
+
 async def test_a_batch_is_one_transaction(api: Api) -> None:
     """All objects have one revision; those that were so already keep theirs."""
     await api.apply(role("a"))

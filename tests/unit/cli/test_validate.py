@@ -44,6 +44,24 @@ def test_a_problem_is_one_line_with_its_place(tmp_path: Path) -> None:
     assert total == "4 objects are valid; problems: 1"
 
 
+def test_a_misspelt_field_of_a_rule_is_told_with_its_remedy() -> None:
+    """Kubernetes would pass over it, and grant more than was meant."""
+    role = b"""
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: reader}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get], resourceName: web}]
+"""
+    result = CliRunner().invoke(main, ["validate", "-f", "-"], input=role)
+    problem, _ = result.stderr.splitlines()
+
+    assert result.exit_code == 1
+    assert problem.endswith(
+        'ClusterRole reader: rules[0].resourceName: Invalid value: "web": unknown field; '
+        "write verbs, apiGroups, resources, resourceNames, nonResourceURLs, or remove it"
+    )
+
+
 def test_a_path_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     """A mistyped path does not pass as zero valid objects."""
     result = CliRunner().invoke(main, ["validate", "-f", str(tmp_path / "none.yaml")])

@@ -33,7 +33,7 @@ def test_a_query_is_that_of_a_list_or_watch() -> None:
 
     assert "/apis/rbac.authorization.k8s.io/v1/roles?watch=1&labelSelector=a%20in%20%28b%2Cc%29" == target
     assert isinstance(read, RequestInfo)
-    assert ("watch", [("a", ("b", "c"))]) == (read.verb, [(one.key, one.values) for one in read.label_selector])
+    assert ("watch", "a in (b,c)", "") == (read.verb, read.label_selector, read.field_selector)
 
 
 def test_a_caller_shows_no_metadata() -> None:

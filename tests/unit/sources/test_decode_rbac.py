@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from controlplane.model.problem import Origin
-from controlplane.model.rbac import BindingKey, PolicyRule, Role, RoleBinding, RoleKey, Subject
+from controlplane.model.rbac import BindingKey, Holder, PolicyRule, Role, RoleBinding, RoleKey, Subject
 from controlplane.model.selector import Requirement
+from controlplane.resources import formats
+from controlplane.resources.decode import normalised
+from controlplane.resources.schemas import SCHEMAS
 from controlplane.sources.decode import Bad, Good, decode
 
 GROUP = "rbac.authorization.k8s.io"
@@ -184,6 +189,29 @@ def test_each_binding_is_read(manifest: dict[str, object], expected: RoleBinding
             ],
         ),
         (
+            _an_object(
+                "ClusterRole",
+                aggregationRule={
+                    "clusterRoleSelectors": [
+                        {
+                            "matchLabels": {"a": "b c"},
+                            "matchExpressions": [{"key": "x.io/", "operator": "NotIn", "values": ["ok", "-"]}],
+                        }
+                    ]
+                },
+            ),
+            [
+                f'aggregationRule.clusterRoleSelectors[0].{field}: Invalid value: "{value}": {reason}; '
+                "write it as it is on the ClusterRoles"
+                for field, value, reasons in (
+                    ("matchLabels", "b c", formats.label_value("b c")),
+                    ("matchExpressions[0].key", "x.io/", formats.qualified_name("x.io/")),
+                    ("matchExpressions[0].values", "-", formats.label_value("-")),
+                )
+                for reason in reasons
+            ],
+        ),
+        (
             _an_object("RoleBinding"),
             ["roleRef: Required value; write apiGroup, kind and name of the role to grant"],
         ),
@@ -229,7 +257,7 @@ def test_each_binding_is_read(manifest: dict[str, object], expected: RoleBinding
         ),
         (
             _an_object(
-                "RoleBinding",
+                "ClusterRoleBinding",
                 roleRef=CLUSTER_ROLE_REF,
                 subjects=[{"kind": "ServiceAccount", "name": "A", "apiGroup": GROUP}],
             ),
@@ -252,3 +280,77 @@ def test_each_binding_is_read(manifest: dict[str, object], expected: RoleBinding
 def test_each_rule_has_its_sentence(manifest: dict[str, object], expected: list[str]) -> None:
     """An RBAC object that breaks a rule says which, at which field, and what to write."""
     assert expected == _sentences(manifest)
+
+
+@pytest.mark.parametrize("group", [{}, {"apiGroup": ""}, {"apiGroup": None}])
+def test_a_group_that_is_not_written_is_that_of_rbac(group: dict[str, str | None]) -> None:
+    """An apiGroup that is left out, empty or null is what kube-apiserver would write there, with roles and subjects."""
+    manifest = _an_object(
+        "ClusterRoleBinding", roleRef={"kind": "ClusterRole", "name": "view", **group}, subjects=[{**ALICE, **group}]
+    )
+
+    assert RoleBinding(BindingKey("", "a"), RoleKey("", "view"), (Subject("User", "alice"),)) == _decoded(manifest)
+
+
+def test_a_service_account_without_a_namespace_is_one_of_the_role_binding() -> None:
+    """A RoleBinding may name service accounts of its own namespace without saying so."""
+    manifest = _an_object(
+        "RoleBinding",
+        metadata={"name": "a", "namespace": "shop"},
+        roleRef=CLUSTER_ROLE_REF,
+        subjects=[{"kind": "ServiceAccount", "name": "robot"}],
+    )
+
+    binding = _decoded(manifest)
+
+    assert isinstance(binding, RoleBinding)
+    assert (Holder("User", "system:serviceaccount:shop:robot", "shop"),) == binding.holders
+
+
+@pytest.mark.parametrize(
+    ("manifest", "sentence"),
+    [
+        (
+            _an_object("ClusterRole", rules=[{**GET_PODS, "resourceName": ["a"]}]),
+            (
+                "rules[0].resourceName: Invalid value: a list: unknown field; "
+                "write verbs, apiGroups, resources, resourceNames, nonResourceURLs, or remove it"
+            ),
+        ),
+        (
+            _an_object("ClusterRole", aggregationRule={"clusterRoleSelectors": [{"matchLabel": {"a": "b"}}]}),
+            (
+                "aggregationRule.clusterRoleSelectors[0].matchLabel: Invalid value: a mapping: unknown field; "
+                "write matchLabels, matchExpressions, or remove it"
+            ),
+        ),
+    ],
+)
+def test_a_misspelt_field_grants_nothing(manifest: dict[str, object], sentence: str) -> None:
+    """A rule without the names it was to be for, or a selector without its labels, would grant more than was meant."""
+    assert [sentence] == _sentences(manifest)
+
+
+ODD: dict[str, object] = {"odd": 1}
+EXPRESSION = {"key": "a", "operator": "In", "values": ["b"]}
+SELECTOR = {"matchLabels": {"a": "b"}, "matchExpressions": [{**EXPRESSION, **ODD}], **ODD}
+ROBOT = {"kind": "ServiceAccount", "apiGroup": "", "name": "robot", "namespace": "shop"}
+WITH_ODD_FIELDS = [
+    _an_object(
+        "ClusterRole",
+        rules=[{**GET_PODS, "resourceNames": ["a"], "nonResourceURLs": [], **ODD}],
+        aggregationRule={"clusterRoleSelectors": [SELECTOR], **ODD},
+    ),
+    _an_object("ClusterRoleBinding", roleRef={**CLUSTER_ROLE_REF, **ODD}, subjects=[{**ALICE, **ODD}, ROBOT]),
+]
+
+
+@pytest.mark.parametrize("manifest", WITH_ODD_FIELDS, ids=lambda manifest: str(manifest["kind"]))
+def test_what_is_stored_has_no_unknown_fields(manifest: dict[str, object]) -> None:
+    """The API drops them, or refuses them, before; all the fields that it keeps are known here."""
+    body = json.loads(json.dumps(manifest))
+    kept = normalised(body, SCHEMAS[body["kind"]])
+
+    assert sum("unknown field" in sentence for sentence in _sentences(manifest)) == json.dumps(manifest).count("odd")
+    assert "odd" not in json.dumps(kept)
+    assert isinstance(_decoded(kept), Role | RoleBinding)
