@@ -91,14 +91,17 @@ class Proxies:
     """NO_PROXY says that none is used at all."""
 
     def of(self, url: str) -> Proxy | NoWay | None:
-        """The proxy for an https URL; None: none is used, as for a URL that names no host."""
+        """The proxy for an https URL; None: none is used, as for a URL that names no host.
+
+        Where a URL cannot be read, nobody can tell whether it is exempt.
+        """
         if self.proxy is None or self.nowhere:
             return None
         try:
             host = _ascii(unquote(urlsplit(url).hostname or "").lower())
             port = urlsplit(url).port or _HTTPS_PORT
         except ValueError:
-            return None
+            return NoWay("the URL has no address or port that can be read, so which proxy it is for is not known")
         address = _address(host)
         if host in ("", "localhost") or (address is not None and address.is_loopback):
             return None

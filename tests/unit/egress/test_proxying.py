@@ -105,6 +105,15 @@ def test_a_proxy_that_cannot_be_used_is_no_reason_to_go_without(written: str) ->
     assert "hidden" not in found.reason
 
 
+@pytest.mark.parametrize("url", ["https://a.example:99999/", "https://a.example:x", "https://[::1", "https://[a]"])
+def test_a_url_that_cannot_be_read_is_not_asked_past_the_proxy(url: str) -> None:
+    """Nobody can tell whether it is exempt; where no proxy is named it is for nobody to say."""
+    found = proxies({"HTTPS_PROXY": "proxy.example.org:3128", "NO_PROXY": "b.example"}).of(url)
+
+    assert isinstance(found, NoWay)
+    assert DIRECT.of(url) is None
+
+
 def test_credentials_of_a_proxy_are_shown_to_it_alone() -> None:
     """They are in the header, decoded, and in neither the URL nor any repr."""
     found = proxies({"HTTPS_PROXY": "http://us%40er:s3cr%20et@proxy:3128"}).of("https://issuer.example.org")
@@ -138,7 +147,7 @@ def test_credentials_that_socks_cannot_carry_are_refused(written: str) -> None:
     assert "hidden" not in found
 
 
-@pytest.mark.parametrize("url", ["https://", "https://[", "https://h:x", "https:///path"])
+@pytest.mark.parametrize("url", ["https://", "https:///path"])
 def test_a_url_without_a_host_has_no_proxy(url: str) -> None:
     """It fails where it is asked, not here."""
     assert proxies({"HTTPS_PROXY": "proxy:3128"}).of(url) is None
