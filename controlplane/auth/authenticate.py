@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import inf
 from typing import Final, TypeAlias
-from urllib.parse import unquote
 
 from controlplane.auth.certificate import read_certificate
 from controlplane.auth.chain import Verifier, verifier
+from controlplane.auth.escapes import unescaped_text
 from controlplane.auth.evidence import (
     NO_CREDENTIALS,
     Authenticator,
@@ -36,6 +36,7 @@ ALL_UNAUTHENTICATED: Final = "system:unauthenticated"
 ANONYMOUS: Final = UserInfo(name="system:anonymous", groups=(ALL_UNAUTHENTICATED,))
 
 BEARER_PROTOCOL: Final = "base64url.bearer.authorization.k8s.io."
+_BEARER_PROTOCOLS: Final = re.compile(rf"(?:\A|,)\s*+{re.escape(BEARER_PROTOCOL)}([^,]*+)")
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
 _CERTIFICATES_KEPT: Final = 4096
 
@@ -51,7 +52,7 @@ class Anonymous:
 
     def allows(self, target: str) -> bool:
         """Whether a request for `target` (raw path with query) may be anonymous."""
-        return self.enabled and (not self.paths or unquote(target.partition("?")[0]) in self.paths)
+        return self.enabled and (not self.paths or unescaped_text(target.partition("?")[0]) in self.paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +157,16 @@ def websocket_token(holder_of: TokenAuthenticator) -> Authenticator:
     async def authenticate(evidence: Evidence) -> Outcome:
         if not _is_websocket(evidence):
             return None
-        lines = evidence.header_values("sec-websocket-protocol")
-        protocols = [protocol.strip() for line in lines for protocol in line.split(",")]
-        encoded = [protocol for protocol in protocols if protocol.startswith(BEARER_PROTOCOL)]
+        protocols = ",".join(evidence.header_values("sec-websocket-protocol"))
+        encoded = [protocol.rstrip() for protocol in _BEARER_PROTOCOLS.findall(protocols)]
         if len(encoded) > 1:
             return Failed("multiple base64.bearer.authorization tokens specified")
-        token = _decoded(encoded[0].removeprefix(BEARER_PROTOCOL)) if encoded else ""
+        token = _decoded(encoded[0]) if encoded else ""
         if isinstance(token, Failed):
             return token
         if not token:
             return None
-        if len(protocols) == 1:
+        if "," not in protocols:
             return Failed("missing additional subprotocol")
         return await holder_of(token)
 

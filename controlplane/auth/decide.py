@@ -13,7 +13,7 @@ from controlplane.auth import status
 from controlplane.auth.authorize import Authorizer
 from controlplane.auth.evidence import Evidence, Failed, Recognised
 from controlplane.auth.impersonate import impersonate, wanted_user
-from controlplane.auth.requestinfo import Unreadable, check_path, request_info
+from controlplane.auth.requestinfo import Unreadable, asked_by_path, check_path, heeding_query
 from controlplane.auth.scope import validity_of
 from controlplane.model.identity import Account, Decision, Verdict
 
@@ -33,13 +33,15 @@ async def decide(
     defect = check_path(target)
     if defect is not None:
         return status.bad_request(f"the request path {defect}, and might be read in more than one way")
-    info = request_info(method, target)
-    if isinstance(info, Unreadable):
-        return status.internal_error(f"failed to create RequestInfo: {info.reason}")
+    asked = asked_by_path(method, target)
+    if isinstance(asked, Unreadable):
+        return status.internal_error(f"failed to create RequestInfo: {asked.reason}")
     recognised = await authenticate(evidence)
     if isinstance(recognised, Failed):
         return status.unauthorized()
     account = Account(recognised.user)
+    # Not before somebody is known: anybody can write a query of any size.
+    info = heeding_query(asked, target)
     wanted = wanted_user(evidence.headers)
     if isinstance(wanted, str):
         return replace(status.bad_request(wanted), account=account)

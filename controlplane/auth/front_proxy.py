@@ -6,20 +6,18 @@ believed without a certificate of the request-header authorities; one of the cli
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from controlplane.auth.chain import Verifier, verifier
+from controlplane.auth.escapes import unescaped
 from controlplane.auth.evidence import Authenticator, Evidence, Failed, Outcome, Recognised
 from controlplane.auth.identity_headers import unfit
 from controlplane.model.identity import UserInfo
 
 FRONT_PROXY: Final = "the front proxy"
 """With what the words on a user begin whom a front proxy names."""
-_BROKEN_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +107,9 @@ def _extra(evidence: Evidence, prefixes: Iterable[str]) -> tuple[tuple[str, tupl
 
 def _key(escaped: str) -> str:
     """The key as Go's PathUnescape reads it; one that is not escaped properly is taken as it is."""
-    if _BROKEN_ESCAPE.search(escaped):
-        return escaped
+    read = unescaped(escaped)
     # ASCII in lower case: as a header's name an escaped "A" reaches a backend as "a".
-    return unquote_to_bytes(escaped.encode(errors="surrogateescape")).lower().decode(errors="surrogateescape")
+    return escaped if read is None else read.lower().decode(errors="surrogateescape")
 
 
 def _defect(user: UserInfo) -> str | None:

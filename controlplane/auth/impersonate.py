@@ -14,12 +14,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
-from urllib.parse import unquote
 
 from controlplane.auth import status
-from controlplane.auth.authorize import PRIVILEGED_GROUP, Authorizer
+from controlplane.auth.authorize import PRIVILEGED_GROUP, Authorizer, aggregated
+from controlplane.auth.escapes import unescaped
+from controlplane.auth.identity_headers import unfit
 from controlplane.model import names
 from controlplane.model.identity import Decision, RequestInfo, UserInfo, Verdict
+from controlplane.resources import formats
 
 AUTHENTICATED: Final = "system:authenticated"
 UNAUTHENTICATED: Final = "system:unauthenticated"
@@ -34,7 +36,8 @@ _NODE_KEYS_EXTRA: Final = "authentication.kubernetes.io/associated-node-keys"
 _AUTHENTICATION: Final = "authentication.k8s.io"
 # From so many values on, one question about all of them ("*") comes before the questions about each.
 _MANY: Final = 4
-_PATH: Final = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
+_PATH: Final = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 _ASSOCIATED_NODE, _ARBITRARY_NODE, _SERVICE_ACCOUNT, _USER_INFO = (
     "associated-node",
@@ -57,22 +60,27 @@ class Impersonated:
 def wanted_user(headers: Iterable[tuple[str, str]]) -> UserInfo | str | None:
     """The user that header lines (lower-case names) ask to be, as they are written; None when they ask for nobody.
 
-    A text says why the request is a bad one: it names groups, a UID or extras and no user.
+    Of several lines the first says the name, or the UID. A text says why the request is a bad one: it names groups, a
+    UID or extras and no user, or something that no header could tell a backend. Surrogates stand for what is not UTF-8.
     """
-    name, uid = "", ""
+    users: list[str] = []
+    uids: list[str] = []
     groups: list[str] = []
     extra: dict[str, list[str]] = {}
     for header, value in headers:
         if header == _USER:
-            name = name or value
+            users.append(value)
         elif header == _UID:
-            uid = uid or value
+            uids.append(value)
         elif header == _GROUP:
             groups.append(value)
         elif header.startswith(_EXTRA):
             extra.setdefault(_unescaped(header.removeprefix(_EXTRA)), []).append(value)
+    name, uid = next(iter(users), ""), next(iter(uids), "")
     if name:
-        return UserInfo(name, uid, tuple(groups), tuple((key, tuple(extra[key])) for key in sorted(extra)))
+        wanted = UserInfo(name, uid, tuple(groups), tuple((key, tuple(extra[key])) for key in sorted(extra)))
+        reason = _untellable(wanted)
+        return f"a part of the impersonated user {reason}" if reason else wanted
     if uid or groups or extra:
         return f"requested {_go_user(uid, groups, extra)} without impersonating a user name"
     return None
@@ -226,23 +234,36 @@ def _account_of(name: str) -> tuple[str, str] | None:
 def _extra_defect(key: str, values: tuple[str, ...]) -> str:
     if not key:
         return "impersonating the empty string key in extra is not allowed"
+    if problems := list(_key_problems(key)):
+        shown = [f"extra.key: Invalid value: {status.go_quoted(part)}: {problem}" for part, problem in problems]
+        return f"impersonating an invalid key in extra is not allowed: {aggregated(shown)}"
+    if key != key.lower():
+        return f"impersonating a non-lowercase key in extra is not allowed: {status.go_quoted(key)}"
+    return "impersonating the empty string value in extra is not allowed" if "" in values else ""
+
+
+def _key_problems(key: str) -> Iterator[tuple[str, str]]:
+    """Each part of the key that is not as it must be, and how it must be."""
     domain, _, path = key.partition("/")
     if not domain or not path:
-        problem = f'Invalid value: {status.go_quoted(key)}: must be a domain-prefixed path (such as "acme.io/foo")'
-    elif defect := names.dns1123_subdomain(domain):
-        problem = f"Invalid value: {status.go_quoted(domain)}: {defect}"
-    elif _PATH.fullmatch(path) is None:
-        problem = f"Invalid value: {status.go_quoted(path)}: Invalid path"
-    elif key != key.lower():
-        return f"impersonating a non-lowercase key in extra is not allowed: {status.go_quoted(key)}"
-    else:
-        return "impersonating the empty string value in extra is not allowed" if "" in values else ""
-    return f"impersonating an invalid key in extra is not allowed: extra.key: {problem}"
+        yield key, 'must be a domain-prefixed path (such as "acme.io/foo")'
+        return
+    yield from ((domain, problem) for problem in formats.dns1123_subdomain(domain, "bytes"))
+    if re.fullmatch(_PATH, path) is None:
+        yield path, f"Invalid path (regex used for validation is '{_PATH}')"
+
+
+def _untellable(wanted: UserInfo) -> str:
+    values = (wanted.name, wanted.uid, *wanted.groups, *(value for _, values in wanted.extra for value in values))
+    if any(map(_SURROGATE.search, (*values, *(key for key, _ in wanted.extra)))):
+        return "is not UTF-8"
+    return next((reason for value in values if (reason := unfit(value))), "")
 
 
 def _unescaped(key: str) -> str:
     """The key of an extra, percent-decoded; as it is where that does not decode."""
-    return key if re.search(r"%(?![0-9A-Fa-f]{2})", key) else unquote(key, errors="surrogateescape")
+    read = unescaped(key)
+    return key if read is None else read.decode(errors="surrogateescape")
 
 
 def _go_user(uid: str, groups: list[str], extra: dict[str, list[str]]) -> str:

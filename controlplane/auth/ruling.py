@@ -1,7 +1,8 @@
 """What decides: a policy together with the living authenticators and authorizers that belong to it.
 
 In: policies, and descriptions of what their files say. Out: rulings, each whole. Law: a ruling's authenticators are
-those of its own policy's files and certificates, so that a verdict given under a policy was found by them too.
+those of its own policy's files and certificates, so that a verdict given under a policy was found by them too; only
+what cannot be used, be it files or client CAs, leaves in force what took its place before.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from controlplane.auth.webhook.tokens import token_reviews
 from controlplane.egress.proxying import DIRECT, Proxies
 from controlplane.errors import SettingsError
 from controlplane.model.auth_files import AuthFiles
+from controlplane.model.credentials import ClientAuthorities
 from controlplane.model.policy import Policy
 
 # Requests that are being decided when files are replaced are decided to their end by what was in force. Envoy waits no
@@ -122,9 +124,11 @@ class Rulings:
         async with AsyncExitStack() as everything:
             living = await self._made(self._describe(policy.files), everything)
             rbac = Rbac(policy)
-            authenticate = self._authenticating(living, policy)
-            if authenticate is None:
-                raise SettingsError("a client CA cannot be used; put PEM certificates into its file")
+            authorities = policy.authorities
+            try:
+                authenticate = authenticator(living.authentication, self._clock, authorities)
+            except ValueError as error:
+                raise SettingsError("a client CA cannot be used; put PEM certificates into its file") from error
             async with asyncio.TaskGroup() as tasks:
                 while True:
                     chain = living.description.chain
@@ -142,15 +146,18 @@ class Rulings:
                         others |= made is not living
                         living = made
                     if others:
-                        authenticate = self._authenticating(living, policy) or authenticate
+                        authenticate, authorities = self._authenticating(living, policy.authorities, authorities)
 
-    def _authenticating(self, living: _Living, policy: Policy) -> Authenticate | None:
+    def _authenticating(
+        self, living: _Living, wanted: ClientAuthorities, before: ClientAuthorities
+    ) -> tuple[Authenticate, ClientAuthorities]:
+        """What authenticates with the authorities `wanted`, else with those `before`; and which of them it was."""
         try:
-            return authenticator(living.authentication, self._clock, policy.authorities)
+            return authenticator(living.authentication, self._clock, wanted), wanted
         except ValueError as error:
             # Its source has looked at the file, block by block; what is wrong with it as a whole is found here.
             _log.error("client CAs cannot be used; the ones before stay in force", reason=str(error))
-            return None
+            return authenticator(living.authentication, self._clock, before), before
 
     async def _remade(self, files: AuthFiles, living: _Living, everything: AsyncExitStack) -> _Living:
         """What is to live after the files were replaced: as much of what lives now as still fits."""

@@ -137,7 +137,9 @@ class Checks:
             decision, generation = await self._decide(request)
             if decision.user is not None:
                 verdict = self._verdict(decision.validity, generation)
-                response = self._allowed(decision.user, verdict, self._audit_text(decision))
+                # Whom a client becomes is for the client to say, at any length, and would drive out all others.
+                made = allowed_response if decision.account.impersonated is not None else self._allowed
+                response = made(decision.user, verdict, self._audit_text(decision))
                 self._metrics.allowed(self._timer() - started)
                 return response
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the request must be refused

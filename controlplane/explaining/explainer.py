@@ -16,6 +16,7 @@ import orjson
 from controlplane.aio import Watchable
 from controlplane.auth.requestinfo import Unreadable, check_path, request_info
 from controlplane.auth.ruling import Ruling
+from controlplane.auth.selector import field_requirements, label_requirements
 from controlplane.auth.service import Keeping
 from controlplane.explaining.judging import OriginOf, judge
 from controlplane.explaining.routing import holdings, routed
@@ -78,11 +79,12 @@ class Explainer:
         if target is None:
             request = Request(question.method, question.target, refused=PATH_REFUSED)
             return Explanation(served=False, status=_BAD_REQUEST, message=PATH_REFUSED, request=request)
+        question = replace(question, headers=_seen(question.headers))
         judged = await judge(question, target, ruling, self._keeping, self._origin_of, self._clock)
-        upgrade = next((value for name, value in question.headers if name == "upgrade"), "")
-        found = routed(target, topology, snapshot, self._origin_of, upgrade=upgrade, group=group)
+        upgrade = next((value for name, value in question.headers if name == "upgrade"), None)
+        found = routed(target, topology, snapshot, self._origin_of, upgrade=upgrade or "", group=group)
         status, message = 0, ""
-        if upgrade and upgrade.lower() not in {known.lower() for known in UPGRADES}:
+        if upgrade is not None and upgrade.lower() not in {known.lower() for known in UPGRADES}:
             status, message = _UPGRADE_REFUSED, f"Envoy changes to no other protocol than {' and '.join(UPGRADES)}"
         elif not judged.decision.allowed:
             status, message = judged.decision.status, str(orjson.loads(judged.decision.body)["message"])
@@ -121,6 +123,15 @@ def _defect(question: Question) -> str:
     return ""
 
 
+def _seen(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The headers without an Upgrade that Envoy takes away: one that Connection does not name, or one to h2c."""
+    connection = {
+        token.strip().lower() for name, value in headers if name == "connection" for token in value.split(",")
+    }
+    gone = "upgrade" not in connection or any(name == "upgrade" and value.lower() == "h2c" for name, value in headers)
+    return tuple(each for each in headers if not (gone and each[0] == "upgrade"))
+
+
 def _request(question: Question, target: str) -> Request:
     given = "" if target == question.target else question.target
     defect = check_path(target)
@@ -140,8 +151,8 @@ def _request(question: Question, target: str) -> Request:
         resource_name=info.resource,
         subresource=info.subresource,
         name=info.name,
-        field_selector=_selector(info.field_selector),
-        label_selector=_selector(info.label_selector),
+        field_selector=_selector(field_requirements(info.field_selector)),
+        label_selector=_selector(label_requirements(info.label_selector)),
     )
 
 

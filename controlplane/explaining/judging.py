@@ -22,6 +22,7 @@ from controlplane.auth.ruling import Ruling
 from controlplane.auth.scope import in_words, why_alone
 from controlplane.auth.service import Keeping as Terms
 from controlplane.explaining.asserting import in_words as assertions_in_words
+from controlplane.explaining.remembering import why_asked
 from controlplane.model.change import ObjectKey
 from controlplane.model.explanation import (
     Asked,
@@ -101,7 +102,7 @@ async def judge(
         identity,
         tuple(_asked(*each) for each in about),
         _verdict(decision, listening, ruling, origin_of),
-        _keeping(decision, listening, evidence, outcome, ruling.policy.generation, terms, now),
+        _keeping(question.method, decision, listening, evidence, outcome, ruling.policy.generation, terms, now),
     )
 
 
@@ -125,7 +126,7 @@ def _evidence(question: Question, target: str, ruling: Ruling, clock: Callable[[
     elif verified:
         issuer = "issued by the CA of front proxies and not by the client CA; in a request Envoy verifies it"
     else:
-        issuer = f"{chains[0].reason}; so it counts as not verified, and in a request Envoy has the last word"
+        issuer = f"{chains[0].reason}; so it counts as not verified"
     asserted = () if trust is None else trust.lines(question.headers)
     evidence = replace(shown, certificate_verified=verified, headers=headers, target=target, asserted=asserted)
     return evidence, issuer
@@ -217,6 +218,7 @@ def _considered(ruling: Ruling, user: UserInfo, namespace: str, origin_of: Origi
 
 
 def _keeping(
+    method: str,
     decision: Decision,
     listening: _Listening,
     evidence: Evidence,
@@ -236,6 +238,9 @@ def _keeping(
         return Keeping(not_kept=why_alone(evidence.target, info, evidence, outcome.until, grant))
     if terms is None:
         return Keeping(not_kept="the verdict cache is switched off (verdictCache.enabled)")
+    asked = why_asked(method, evidence.target, evidence.headers)
+    if asked:
+        return Keeping(not_kept=asked)
     kept = terms.verdict(validity, generation, now)
     if kept is None:
         return Keeping(not_kept="the credential ends now")

@@ -10,7 +10,6 @@ from enum import Enum
 from typing import Final
 
 from controlplane.model.rbac import Grant
-from controlplane.model.selector import Requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,8 @@ class RequestInfo:
     """What a request asks for, as kube-apiserver's RequestInfo reads method and path.
 
     For a non-resource request only `path` and `verb` (the lower-case method) mean something. The selectors are those of
-    the verbs list, watch and deletecollection, and only narrow what is asked for: what is not understood is left out.
+    the verbs list, watch and deletecollection, as they were written, and only narrow what is asked for: one that does
+    not parse narrows nothing.
     """
 
     is_resource_request: bool
@@ -40,8 +40,8 @@ class RequestInfo:
     resource: str = ""
     subresource: str = ""
     name: str = ""
-    field_selector: tuple[Requirement, ...] = ()
-    label_selector: tuple[Requirement, ...] = ()
+    field_selector: str = ""
+    label_selector: str = ""
 
 
 class Verdict(Enum):

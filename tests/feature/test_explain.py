@@ -112,6 +112,8 @@ async def test_a_header_says_what_a_front_proxy_says(tmp_path: Path) -> None:
         (["GET", "/", "--header", "Authorization: Bearer t"], "give its token as bearer token"),
         (["LIST", "/apis"], "'LIST' is no HTTP method; write one of GET"),
         (["GET", "apis"], "the path 'apis' does not begin with a slash"),
+        (["GET", "/\udcff"], "an argument is not UTF-8; percent-encode it in a path"),
+        (["GET", "/", "--as", "\udcff"], "an argument is not UTF-8"),
         (["GET", "/", "--token-file", "/none"], "--token-file: /none cannot be read (No such file or directory)"),
         (["GET", "/", "--token-file", "/dev/null"], "--token-file: /dev/null is empty"),
         (["GET", "/", "--cert", "/dev/null"], "--cert: /dev/null holds no certificate"),

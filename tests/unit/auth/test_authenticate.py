@@ -7,6 +7,7 @@ import pytest
 from clients import authorities
 from now import now
 from pki import CertificateAuthority
+from steps import MANY, steps
 
 from controlplane.auth.authenticate import ANONYMOUS, Anonymous, Authentication, authenticator
 from controlplane.auth.evidence import Evidence, Failed, Recognised, TokenAuthenticator
@@ -135,6 +136,12 @@ def test_websocket_tokens_are_read_as_kube_apiserver_reads_them(
     actual = who(*headers)
 
     assert expected == actual
+
+
+@pytest.mark.parametrize("token", ["", "base64url.bearer.authorization.k8s.io.x,"])
+def test_many_subprotocols_take_few_steps(token: str) -> None:
+    """However many there are, anybody may offer them."""
+    assert steps(lambda: who(*websocket(f"{token}{'a,' * 50_000}"))) < MANY
 
 
 def test_a_verified_certificate_is_believed(make_certificate: Callable[..., str]) -> None:

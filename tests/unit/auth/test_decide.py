@@ -3,6 +3,7 @@ from __future__ import annotations
 import orjson
 import pytest
 from now import now
+from steps import LARGE, MANY, steps
 
 from controlplane.auth.authorize import Opinion
 from controlplane.auth.decide import decide
@@ -119,3 +120,21 @@ def test_the_unsafe_path_is_explained_and_not_repeated() -> None:
 
     message = "the request path holds a dot segment, and might be read in more than one way"
     assert message == orjson.loads(actual.body)["message"]
+
+
+@pytest.mark.parametrize("target", LARGE, ids=lambda target: target[:40])
+@pytest.mark.parametrize("known", [False, True])
+def test_no_target_takes_many_steps(target: str, *, known: bool) -> None:
+    """Nobody can take the time of others with a path or a query, and least of all without a credential."""
+    denial = Opinion(Verdict.NO_OPINION)
+
+    assert steps(lambda: decided(target, Evidence(), known=known, opinion=denial)) < MANY
+
+
+def test_the_query_of_an_unknown_user_is_not_read() -> None:
+    """It costs nothing but its length."""
+    query = f"/api/v1/pods?{'limit=1&' * 9}labelSelector=a&fieldSelector=metadata.name=x"
+
+    assert steps(lambda: decided(GOOD, Evidence(), known=False)) == steps(
+        lambda: decided(query, Evidence(), known=False)
+    )

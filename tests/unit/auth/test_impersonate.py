@@ -54,6 +54,8 @@ def tried(requestor: UserInfo, wanted: UserInfo, *rules: PolicyRule) -> Imperson
         ([("impersonate-user", "")], None),
         ([("impersonate-user", "bob")], UserInfo("bob")),
         ([("impersonate-user", "bob"), ("impersonate-user", "carol")], UserInfo("bob")),
+        ([("impersonate-user", ""), ("impersonate-user", "carol")], None),
+        ([("impersonate-user", "b"), ("impersonate-uid", ""), ("impersonate-uid", "7")], UserInfo("b")),
         (
             [("impersonate-user", "b"), ("impersonate-group", "g,h"), ("impersonate-group", "i")],
             UserInfo("b", groups=("g,h", "i")),
@@ -66,7 +68,7 @@ def tried(requestor: UserInfo, wanted: UserInfo, *rules: PolicyRule) -> Imperson
     ],
 )  # fmt: skip
 def test_headers_say_who_is_wanted(headers: list[tuple[str, str]], expected: UserInfo | None) -> None:
-    """The first name and UID count, every line is one group or one value, and keys of extras are percent-decoded."""
+    """The first line of name and UID counts, each other one is a group or a value; keys of extras are decoded."""
     assert expected == wanted_user(headers)
 
 
@@ -83,6 +85,22 @@ def test_parts_of_a_user_without_a_name_are_a_bad_request(header: tuple[str, str
     expected = f'requested &user.DefaultInfo{{Name:"", {shown}}} without impersonating a user name'
 
     assert expected == wanted_user([header])
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "reason"),
+    [
+        ("impersonate-user", "b\udcff", "is not UTF-8"),
+        ("impersonate-uid", "\udcff", "is not UTF-8"),
+        ("impersonate-group", "\udcff", "is not UTF-8"),
+        ("impersonate-extra-k", "\udcff", "is not UTF-8"),
+        ("impersonate-extra-%ff", "v", "is not UTF-8"),
+        ("impersonate-group", "a\tb", "holds a control character"),
+    ],
+)
+def test_nobody_is_impersonated_who_cannot_be_told_to_a_backend(header: str, value: str, reason: str) -> None:
+    """What no header can carry is a bad request, whatever the requestor may."""
+    assert f"a part of the impersonated user {reason}" == wanted_user([(header, value), ("impersonate-user", "bob")])
 
 
 @pytest.mark.parametrize(
@@ -267,6 +285,18 @@ def test_the_refusal_is_that_of_the_first_mode(wanted: UserInfo, reason: str) ->
             (
                 'impersonating an invalid key in extra is not allowed: extra.key: Invalid value: "k": '
                 'must be a domain-prefixed path (such as "acme.io/foo")'
+            ),
+        ),
+        (
+            UserInfo("bob", extra=(("a..io/ ", ("v",)),)),
+            (
+                "impersonating an invalid key in extra is not allowed: "
+                '[extra.key: Invalid value: "a..io": a lowercase RFC 1123 subdomain must consist of lower case '
+                "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. "
+                "'example.com', regex used for validation is "
+                "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*'), "
+                'extra.key: Invalid value: " ": Invalid path (regex used for validation is '
+                "'[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')]"
             ),
         ),
         (UserInfo("bob", extra=(("a.io/K", ("v",)),)), "impersonating a non-lowercase key in extra is not allowed:"),

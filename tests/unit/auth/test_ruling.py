@@ -19,7 +19,7 @@ from controlplane.auth.tokens import TokenTable
 from controlplane.auth.webhook.described import Chain, Local
 from controlplane.errors import SettingsError
 from controlplane.model.auth_files import AuthFiles
-from controlplane.model.credentials import Secret
+from controlplane.model.credentials import ClientAuthorities, Secret
 from controlplane.model.identity import RequestInfo, UserInfo, Verdict
 from controlplane.model.policy import Policy
 
@@ -145,6 +145,34 @@ async def test_files_that_cannot_be_used_at_the_start_end_it() -> None:
     with pytest.raises(SettingsError, match="it is broken"):
         await rulings.run()
     assert rulings.latest.value is None
+
+
+async def test_client_authorities_that_cannot_be_used_keep_nothing_else_in_force() -> None:
+    """Tokens that were replaced meanwhile are those of the policy's own files."""
+    bad = ClientAuthorities(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    policies = Watchable(Policy(1, files=files("old")))
+    async with ruling(policies) as rulings:
+        first = await next_of(rulings, None)
+        policies.publish(Policy(2, files=first.policy.files, authorities=bad))
+        second = await next_of(rulings, first)
+        policies.publish(Policy(3, files=files("new"), authorities=bad))
+        third = await next_of(rulings, second)
+
+        known = [await is_known(each, token) for each in (second, third) for token in ("old", "new")]
+
+    assert [True, False, False, True] == known
+
+
+async def test_client_authorities_that_cannot_be_used_at_the_start_end_it() -> None:
+    """As files do that cannot be used."""
+    with pytest.raises(SettingsError, match="a client CA cannot be used"):
+        await Rulings(
+            Watchable(Policy(1, files=files("t"), authorities=ClientAuthorities(b"nonsense"))),
+            describe,
+            RulingMetrics.of(CollectorRegistry(), lambda: 0.0),
+            clock=lambda: 0.0,
+            key=b"k" * 16,
+        ).run()
 
 
 async def test_bindings_can_be_looked_at_where_they_count() -> None:

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from steps import MANY, steps
 
-from controlplane.auth.selector import exact_field, field_requirements, is_label_selector, label_requirements
+from controlplane.auth.selector import (
+    exact_field,
+    field_requirements,
+    is_field_selector,
+    is_label_selector,
+    label_requirements,
+)
 from controlplane.model.selector import Requirement
 
 
@@ -96,6 +103,14 @@ def test_other_texts_are_no_label_selectors(text: str) -> None:
         (r"a\,b=c,metadata.name=x", "x"),
         (r"metadata.name=a\=b\,c\\d", r"a=b,c\d"),
         (" metadata.name=x", ""),
+        (r"a=\\,metadata.name=x", "x"),
+        (r"a=b\,metadata.name", ""),
+        (r"a=\\\,metadata.name", ""),
+        (r"metadata.name=\\,metadata.name=A", "A"),
+        (r"metadata.name\=x,metadata.name=y", "y"),
+        ("metadata.name==,metadata.name=0", "0"),
+        ("metadata.names=x,xmetadata.name=y", ""),
+        (r"a\!=b,!a=c,a\==d,a!!=e", ""),
     ],
 )
 def test_the_value_a_field_must_have_is_found(text: str, value: str) -> None:
@@ -155,19 +170,41 @@ def test_the_requirements_of_a_label_selector_are_found(
         ("a=", (("a", "In", ("",)),)),
         ("a=1,", (("a", "In", ("1",)),)),
         ("=,!=,==,=b", (("", "In", ("b",)),)),
-        ("a=1,b", None),
+        ("a=1,b", ()),
     ],
 )
 def test_the_requirements_of_a_field_selector_are_found(
-    text: str, expected: tuple[tuple[str, str, tuple[str, ...]], ...] | None
+    text: str, expected: tuple[tuple[str, str, tuple[str, ...]], ...]
 ) -> None:
     """They come in the order of the terms; a bare operator requires nothing, and a broken term leaves none of them."""
     actual = field_requirements(text)
 
-    assert (None if expected is None else tuple(Requirement(*each) for each in expected)) == actual
+    assert tuple(Requirement(*each) for each in expected) == actual
 
 
 @pytest.mark.parametrize("text", ["a in (" + "  ,\t" * 3000 + "!", "a=  ," * 3000 + "!!", "a" + " " * 30000 + "!"])
 def test_no_selector_takes_long(text: str) -> None:
     """A selector that almost parses is refused after one look: ways to go back would double with every element."""
     assert not is_label_selector(text)
+
+
+def test_of_a_selector_with_very_many_terms_none_is_told() -> None:
+    """Each would take whoever is told far more than it takes to write; the selector is one all the same."""
+    fields, labels = ("".join(f"{part}," for _ in range(1024)) for part in ("a=1", "a"))
+
+    assert 1024 == len(field_requirements(fields))
+    assert is_field_selector(f"{fields},")
+    assert () == field_requirements(f"{fields},")
+    assert 1025 == len(label_requirements(f"{labels}a"))
+    assert is_label_selector(f"{labels}a,a")
+    assert () == label_requirements(f"{labels}a,a")
+
+
+@pytest.mark.parametrize("part", ["a=1,", r"\\", r"\,", "!", "=", "metadata.name=,", r"metadata.name=\\,"])
+def test_a_field_selector_takes_few_steps(part: str) -> None:
+    """However many terms and escapes it has."""
+    text = f"metadata.name=x,a{part * 20_000}"
+
+    assert steps(lambda: exact_field(text, "metadata.name")) < MANY
+    assert steps(lambda: field_requirements(text)) < MANY
+    assert steps(lambda: is_label_selector(text)) < MANY

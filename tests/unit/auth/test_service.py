@@ -206,6 +206,18 @@ def test_the_answer_for_an_identity_is_made_once() -> None:
     assert now(front.checks.answer(request)) is now(front.checks.answer(request))
 
 
+def test_an_answer_for_somebody_else_is_not_remembered() -> None:
+    """A client may become thousands of users with long extras, and none of them takes memory or anybody's place."""
+    impersonator = Role(READER.key, (*READER.rules, PolicyRule(("impersonate",), ("",), ("users",), ("alice",))))
+    front = Front(Policy(1, MappingProxyType({READER.key: impersonator}), POLICY.bindings, authorities=authorities()))
+    request = check_request(TOKEN, ("impersonate-user", b"alice")).SerializeToString()
+    first, second = (now(front.checks.answer(request)) for _ in range(2))
+
+    assert status_of(external_auth_pb2.CheckResponse.FromString(first))[0] == 0
+    assert first == second
+    assert first is not second
+
+
 def test_header_values_may_come_as_text() -> None:
     """A header in `value` instead of `raw_value` counts the same."""
     request = check_request()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from steps import MANY, steps
 
 from controlplane.auth import status
 from controlplane.auth.requestinfo import request_info
@@ -90,7 +91,7 @@ def test_400_says_what_is_wrong() -> None:
     """A bad request's message is the whole explanation."""
     body = HEAD + b'"it is bad","reason":"BadRequest","code":400}\n'
 
-    assert Decision(None, 400, body, JSON) == status.bad_request("it is bad")
+    assert Decision(None, 400, body, NOSNIFF) == status.bad_request("it is bad")
 
 
 def test_500_says_that_nothing_was_decided() -> None:
@@ -125,3 +126,9 @@ def test_503_says_when_to_come_back() -> None:
 def test_names_are_quoted_as_go_quotes_them(text: str, quoted: str) -> None:
     """Quotes, backslashes, control and invisible characters and stray bytes are escaped as Go's %q does."""
     assert quoted == status.go_quoted(text)
+
+
+@pytest.mark.parametrize("part", ["a", '"', "\u00ad", "a\u00e9"])
+def test_long_names_are_quoted_in_few_steps(part: str) -> None:
+    """Anybody may have a refusal name a path of any length."""
+    assert steps(lambda: status.go_quoted(f'"{part * 50_000}')) < MANY

@@ -138,7 +138,7 @@ async def test_a_certificate_is_verified_by_the_client_ca() -> None:
     assert (good.identity.user.name, good.served) == ("carl", True)
     assert good.identity.certificate.startswith("issued by the client CA")
     assert (bad.status, bad.identity.user) == (401, None)
-    assert "counts as not verified" in bad.identity.certificate
+    assert bad.identity.certificate.endswith("; so it counts as not verified")
 
 
 async def test_whoever_shows_nothing_is_anonymous() -> None:
@@ -176,6 +176,46 @@ async def test_an_upgrade_that_envoy_does_not_do_is_refused() -> None:
     assert (told.status, told.message) == (403, "Envoy changes to no other protocol than websocket and SPDY/3.1")
     assert done.served
     assert "upgrades" in done.keeping.not_kept
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ((("connection", "keep-alive, Upgrade"), ("upgrade", "")), 403),
+        ((("connection", "Upgrade"), ("upgrade", "H2C")), 0),
+        ((("upgrade", "morse"),), 0),
+        ((("connection", "close"), ("upgrade", "morse")), 0),
+    ],
+)
+async def test_an_upgrade_is_what_envoy_takes_for_one(headers: tuple[tuple[str, str], ...], status: int) -> None:
+    """The empty protocol is one that it does not do; one to h2c, or that Connection does not name, it takes away."""
+    told = await explained(replace(GET, headers=headers))
+
+    assert (status, status == 0) == (told.status, told.served)
+    assert ("upgrades" in told.keeping.not_kept) == bool(status)
+
+
+@pytest.mark.parametrize(
+    "target", [f"{THINGS}?watch=no", f"{THINGS}?limit=5&x", "/apis/a.io/v1/watch/namespaces/n/things"]
+)
+async def test_what_envoy_looks_up_no_verdict_for_is_not_kept(target: str) -> None:
+    """Though the decision would hold for more than this request."""
+    told = await explained(replace(GET, target=target, user=UserInfo("root", groups=("system:masters",))))
+
+    assert told.verdict.allowed
+    assert ("", "Envoy asks about every") == (told.keeping.scope, told.keeping.not_kept[:22])
+
+
+@pytest.mark.parametrize("name", ["impersonate-user", "sec-websocket-protocol"])
+async def test_headers_that_say_nothing_keep_envoy_from_its_memory_all_the_same(name: str) -> None:
+    """An empty name is nobody to become, and the script looks no further than at the header's name."""
+    told = await explained(replace(GET, headers=((name, ""),)))
+
+    assert told.served
+    assert ("", f"Envoy asks about every request with the header {name}") == (
+        told.keeping.scope,
+        told.keeping.not_kept,
+    )
 
 
 def _proxy(state: ResourceState, group: str = "", kinds: tuple[str, ...] = (SCOPED_ROUTE, CLUSTER, ENDPOINTS)) -> Proxy:
