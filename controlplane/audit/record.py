@@ -70,7 +70,7 @@ def record_of(entry: Any) -> Record | None:  # noqa: ANN401 - a protobuf class w
     details = response.response_code_details
     peer = common.downstream_direct_remote_address.socket_address
     return Record(
-        # Envoy's own name for a stream is X-Request-Id, which it makes none of and a client may write.
+        # Envoy's own name for a stream is X-Request-Id, which a client may write. Times are exact to the microsecond.
         stream_id=f"{received} {peer.address} {peer.port_value}",
         final=final,
         method=headers.get(":method", ""),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
@@ -118,8 +119,14 @@ class _Authorities:
         """The library takes none of version 1; `openssl x509 -req` makes them, and Go's verifier believes them."""
         for authority in self._certificates:
             chain = _joined((certificate, authority))
-            if chain.not_before <= now <= chain.not_after and _may_issue(authority) and _issued(certificate, authority):
-                return chain
+            # One that cannot be read has issued nothing here, and harms no other.
+            with suppress(*UNREADABLE):
+                if (
+                    chain.not_before <= now <= chain.not_after
+                    and _may_issue(authority)
+                    and _issued(certificate, authority)
+                ):
+                    return chain
         raise VerificationError("it is of X.509 version 1, and no authority has issued it itself for this time")
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final, TypeAlias
 
 from controlplane.auth import status
@@ -36,6 +37,8 @@ _NODE_KEYS_EXTRA: Final = "authentication.kubernetes.io/associated-node-keys"
 _AUTHENTICATION: Final = "authentication.k8s.io"
 # From so many values on, one question about all of them ("*") comes before the questions about each.
 _MANY: Final = 4
+# Anybody can send a bad request, and what is answered is logged as well.
+_LONGEST_SHOWN: Final = 4096
 _PATH: Final = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -82,7 +85,9 @@ def wanted_user(headers: Iterable[tuple[str, str]]) -> UserInfo | str | None:
         reason = _untellable(wanted)
         return f"a part of the impersonated user {reason}" if reason else wanted
     if uid or groups or extra:
-        return f"requested {_go_user(uid, groups, extra)} without impersonating a user name"
+        long = sum(map(len, (uid, *groups, *extra, *chain.from_iterable(extra.values())))) > _LONGEST_SHOWN
+        shown = "what is too long to be repeated" if long else _go_user(uid, groups, extra)
+        return f"requested {shown} without impersonating a user name"
     return None
 
 

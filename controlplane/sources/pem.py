@@ -40,7 +40,8 @@ def renewed_first(pem: bytes) -> bytes:
 
     Envoy and gRPC ask the first certificate of a name alone, and when it has expired, so has for them whatever its key
     signed, though a renewed one follows. Keys are not mixed: among authorities with different ones the order is the
-    user's. A bundle in which something does not parse is given back as it is.
+    user's. One that has not begun comes first as well, since nobody here knows the time. A bundle in which something
+    does not parse is given back as it is.
     """
     return _rearranged(pem, lambda _: True)
 

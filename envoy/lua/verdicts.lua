@@ -8,9 +8,11 @@ local CREDENTIAL_LIMIT = 8192
 local WAITING_LIMIT = 1024
 -- Request lines kept for one credential: queries make as many of them as anybody likes, to push out what others are known by.
 local LINES_LIMIT = 256
--- So many of its scopes are kept, and more where the cache is large: who may list in every namespace makes one of each name.
+-- Who may list in every namespace makes a scope of each name: so many of them are kept, and more where the cache is large.
 local SCOPES_LIMIT = 64
 local SCOPES_SHARE = 16
+-- Where it is small: this part of it for the scopes of a credential, and half of that for its request lines.
+local LARGEST_SHARE = 4
 
 -- The verb of a request that names an object; the same table as in the control plane's requestinfo.
 local VERBS = { DELETE = "delete", GET = "get", HEAD = "get", PATCH = "patch", POST = "create", PUT = "update" }
@@ -230,7 +232,7 @@ function Cache:find(credential, method, target, now)
     entry = self:held(credential, scopes[index], now)
     if entry then
       local lines = self.lines[credential] or 0
-      if lines < LINES_LIMIT then
+      if lines < math.min(LINES_LIMIT, self.policy.limit / LARGEST_SHARE / 2) then
         self.lines[credential] = lines + 1
         self:keep(credential, line, entry)
       end
@@ -266,7 +268,8 @@ function Cache:has_room(credential, scope)
     return true
   end
   self.scopes[credential] = scopes + 1
-  return scopes < math.max(SCOPES_LIMIT, self.policy.limit / SCOPES_SHARE)
+  local limit = self.policy.limit
+  return scopes < math.min(math.max(SCOPES_LIMIT, limit / SCOPES_SHARE), limit / LARGEST_SHARE)
 end
 
 -- Whether any question is open; when none is, there is nothing to do for a response.

@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -193,6 +194,16 @@ def test_a_certificate_of_version_1_has_the_chain_of_its_authority() -> None:
     assert Chain("edge", day(1), day(30)) == chain(root(), OLD)
     assert Chain("edge", day(1), day(20)) == chain(ENDED + certificate("root", "root", ca=True, days=(0, 20)), OLD)
     assert Chain("edge", day(1), day(30)) == chain(root("other") + root("root", CLIENTS), OLD, BETWEEN)
+
+
+def test_an_authority_with_a_key_of_an_unknown_kind_harms_no_other() -> None:
+    """A certificate of version 1 comes from the one behind it."""
+    known, unknown = (bytes.fromhex(f"06082a8648ce3d0301{last}") for last in ("07", "02"))
+    strange = ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(root("other")).replace(known, unknown))
+    with pytest.raises((UnsupportedAlgorithm, ValueError)):
+        x509.load_pem_x509_certificate(strange.encode()).public_key()
+
+    assert Chain("edge", day(1), day(30)) == chain(strange + root(), OLD)
 
 
 FAULTY_OF_VERSION_1 = {

@@ -87,6 +87,13 @@ def test_parts_of_a_user_without_a_name_are_a_bad_request(header: tuple[str, str
     assert expected == wanted_user([header])
 
 
+def test_a_user_without_a_name_is_repeated_only_when_short() -> None:
+    """What anybody can have answered and logged is no longer than a few kilobytes."""
+    told = wanted_user([("impersonate-group", 500 * "\udcff")] * 100)
+
+    assert told == "requested what is too long to be repeated without impersonating a user name"
+
+
 @pytest.mark.parametrize(
     ("header", "value", "reason"),
     [

@@ -264,14 +264,17 @@ def test_entries_are_bounded() -> None:
     assert cache.find("user-999", "GET", THING) is not None
 
 
-def test_nobody_pushes_out_what_others_are_known_by() -> None:
+@pytest.mark.parametrize(("entries", "share"), [(100, 25), (1000, 64), (16_384, 1024)])
+def test_no_credential_pushes_out_what_others_are_known_by(entries: int, share: int) -> None:
     """Of one credential no more scopes are kept than its share, be they as many as there are names to make up."""
-    cache = Verdicts()
+    cache = Verdicts(f"e1 0 {entries} 10000 0")
     cache.keep("alice", "GET", THING, verdict(NAMED))
-    paths = [f"/apis/x{number}" for number in range(1001)]
+    paths = [f"/apis/x{number}" for number in range(2001)]
     kept = [cache.keep("mallory", "GET", path, verdict(f"path get {path}")) for path in paths]
 
-    assert kept == [True] * 64 + [False] * 937
+    assert kept == [True] * share + [False] * (2001 - share)
+    for number in range(1000):
+        cache.find("mallory", "GET", f"{paths[0]}?n={number}", 1)
     assert cache.find("alice", "GET", THING) is not None
     assert cache.keep("mallory", "GET", paths[0], verdict(f"path get {paths[0]}"))
     cache.find("mallory", "GET", paths[0], 10_000)
