@@ -58,9 +58,6 @@ TLS_METADATA: Final = "isthmus.tls"
 REQUEST_HEADER_METADATA: Final = "isthmus.request_headers"
 """Dynamic metadata namespace: the header lines in which a front proxy says who asks."""
 
-EXT_AUTHZ_METADATA: Final = "envoy.filters.http.ext_authz"
-"""Dynamic metadata namespace in which Envoy puts the CheckResponse's dynamic_metadata."""
-
 
 def backend_cluster(key: BackendKey) -> str:
     """The cluster of a backend: Service, port and trust, since connections may be shared only where all are equal."""
